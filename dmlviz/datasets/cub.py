@@ -1,0 +1,166 @@
+"""CUB-200-2011: photographs of 200 kinds of birds (Wah, Branson, Welinder, Perona, Belongie:
+The Caltech-UCSD Birds-200-2011 Dataset, 2011). For non-commercial research; not ours to hand on.
+
+The zero-shot protocol of the metric-learning papers: official classes 1-100 train (5,864 images),
+101-200 test (5,924), whole images without bounding boxes. The file `train_test_split.txt` of the
+release divides the images of *every* class, for classification, and has no part in this.
+"""
+
+import warnings
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from dmlviz.datasets.base import ImageDataset, Transform, check_split, open_image
+from dmlviz.datasets.download import fetch_archive
+from dmlviz.datasets.roots import PathLike, data_root
+from dmlviz.datasets.transforms import photo
+
+FOLDER = "CUB_200_2011"
+URL = "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz"
+MD5 = "97eceeb196236b17998738112f37df78"
+OFFICIAL = {"train": (100, 5864), "test": (100, 5924)}  # classes, images
+
+
+class CUB(ImageDataset):
+    """CUB-200-2011 by classes: see the top of this file.
+
+    Args:
+        split: "train" (official classes 1-100), "test" (101-200), or "val" (see `val_classes`).
+        root: the folder that holds `CUB_200_2011/`, or that folder itself.
+        transform: from a PIL image to a float tensor; None: 224 x 224 with ImageNet's
+            normalisation, random crops and flips on the training split.
+        val_classes: hold so many of the last training classes out as "val". The papers hold out
+            none, so by default "train" is theirs and there is no "val".
+        download: fetch the data (1.1 GB) if it is missing.
+
+    Raises:
+        FileNotFoundError: the data, or an image that its lists name, is missing.
+        ValueError: the lists are damaged, or the split does not exist.
+    """
+
+    name = "cub"
+    splits = ("train", "val", "test")
+
+    def __init__(
+        self,
+        split: str,
+        root: PathLike | None = None,
+        transform: Transform | None = None,
+        *,
+        val_classes: int = 0,
+        download: bool = False,
+    ) -> None:
+        check_split(split, self.splits)
+        if split == "val" and val_classes == 0:
+            raise ValueError(
+                'CUB has no official "val" split: hold training classes out, with the same '
+                'val_classes=20 for "train" and for "val"'
+            )
+        place = data_root(root)
+        if download and not (place / FOLDER).is_dir():
+            fetch_archive(URL, MD5, FOLDER, place)
+        self.folder = _find(place)
+        paths = _read(self.folder / "images.txt")
+        labels = {i: int(c) for i, c in _read(self.folder / "image_class_labels.txt").items()}
+        names = _read(self.folder / "classes.txt")
+        if paths.keys() != labels.keys():
+            odd = len(paths.keys() ^ labels.keys())
+            raise ValueError(
+                f"images.txt and image_class_labels.txt in {self.folder} disagree about {odd} "
+                "images: one of them is damaged, unpack the archive again"
+            )
+
+        ids = sorted(set(labels.values()))
+        wanted = _class_ids(split, ids, val_classes)
+        if not wanted:
+            raise ValueError(f"the lists in {self.folder} name no image of the {split!r} classes")
+        unnamed = [c for c in wanted if c not in names]
+        if unnamed:
+            raise ValueError(
+                f"{self.folder / 'classes.txt'} does not name class {unnamed[0]}: "
+                "the file is cut short, unpack the archive again"
+            )
+        position = {c: i for i, c in enumerate(wanted)}
+        members = [i for i in sorted(paths) if labels[i] in position]
+        self.paths = [self.folder / "images" / paths[i] for i in members]
+        _check_files(self.paths)
+        super().__init__(
+            split,
+            classes=[names[c].split(".", 1)[-1].replace("_", " ") for c in wanted],
+            targets=torch.tensor([position[labels[i]] for i in members]),
+            transform=transform or photo(train=split == "train"),
+        )
+        if val_classes == 0:
+            self._compare_with_official()
+
+    def image(self, index: int) -> Image.Image:
+        return open_image(self.paths[index])
+
+    def _compare_with_official(self) -> None:
+        classes, images = OFFICIAL[self.split]
+        if (len(self.classes), len(self)) != (classes, images):
+            warnings.warn(
+                f"this CUB {self.split!r} split has {len(self):,} images of {len(self.classes)} "
+                f"classes, the official one {images:,} of {classes}: results on it cannot be "
+                "compared with published ones",
+                stacklevel=4,
+            )
+
+
+def _class_ids(split: str, ids: list[int], val_classes: int) -> list[int]:
+    """Official ids of the split's classes, among those that the lists name."""
+    train = [c for c in ids if c <= 100]
+    if not 0 <= val_classes < max(len(train), 1):
+        raise ValueError(
+            f"val_classes must leave training classes: at most {len(train) - 1}, got {val_classes}"
+        )
+    if split == "test":
+        return [c for c in ids if c > 100]
+    held_out = len(train) - val_classes
+    return train[:held_out] if split == "train" else train[held_out:]
+
+
+def _find(root: Path) -> Path:
+    """The folder with the official lists."""
+    for folder in (root / FOLDER, root):
+        if (folder / "images.txt").is_file():
+            return folder
+    if (root / FOLDER).is_dir():
+        raise FileNotFoundError(
+            f"{root / FOLDER} has no images.txt: unpack the official {FOLDER}.tgz there again"
+        )
+    if (root / "lists").is_dir() or (root / "CUB_200").is_dir():
+        raise FileNotFoundError(
+            f"{root} looks like CUB-200 of 2010, another data set: what the papers use is {FOLDER}"
+        )
+    raise FileNotFoundError(
+        f"no {FOLDER} in {root}: pass download=True (1.1 GB), or root= (or set DMLVIZ_DATA to) the "
+        f"folder that holds {FOLDER}/"
+    )
+
+
+def _read(path: Path) -> dict[int, str]:
+    """A list of the release: lines of an id, a space, a value."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: unpack the official {FOLDER}.tgz again")
+    entries = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        parts = line.split(" ", 1)
+        if len(parts) != 2 or not parts[0].isdigit() or not parts[1].strip():
+            raise ValueError(
+                f"{path}, line {number}: expected 'id value', got {line!r}: "
+                "the file is damaged, unpack the archive again"
+            )
+        entries[int(parts[0])] = parts[1].strip()
+    return entries
+
+
+def _check_files(paths: list[Path]) -> None:
+    broken = [p for p in paths if not p.is_file() or p.stat().st_size == 0]
+    if broken:
+        raise FileNotFoundError(
+            f"{len(broken)} of {len(paths)} images are missing or empty, such as {broken[0]}: "
+            "unpack the archive again"
+        )

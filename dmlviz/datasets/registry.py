@@ -1,0 +1,56 @@
+"""The data sets that exist, and how to load one by its name."""
+
+import difflib
+from importlib import import_module
+from typing import Any
+
+from dmlviz.datasets.base import ImageDataset, Transform
+from dmlviz.datasets.roots import PathLike
+
+_SETS = {
+    "glyphs": ("dmlviz.datasets.glyphs", "Glyphs", "characters of many scripts, rendered here"),
+    "folder": ("dmlviz.datasets.folder", "Folder", "your own images, as root/class/image"),
+    "cub": ("dmlviz.datasets.cub", "CUB", "CUB-200-2011: photographs of 200 kinds of birds"),
+}
+
+
+def available() -> dict[str, str]:
+    """Name and one-line description of every data set.
+
+    >>> sorted(available())
+    ['cub', 'folder', 'glyphs']
+    """
+    return {name: description for name, (_, _, description) in _SETS.items()}
+
+
+def load(
+    name: str,
+    split: str,
+    root: PathLike | None = None,
+    transform: Transform | None = None,
+    **options: Any,
+) -> ImageDataset:
+    """Load one split of a data set.
+
+    Classes of different splits are different: a model is tested on classes it never saw.
+
+    Args:
+        name: one of `available()`.
+        split: "train", "val" (held-out training classes) or "test".
+        root: where the data lives; None: the environment variable DMLVIZ_DATA, else `data/` of a
+            source checkout, else the user's cache folder. For "folder": the folder itself.
+        transform: from a PIL image to a float tensor; None: the data set's default (its docstring
+            says which). For pretrained backbones: `model.transforms(train=...)`.
+        **options: what the data set's class takes beyond these.
+
+    Raises:
+        ValueError: for an unknown name or split.
+        FileNotFoundError: where the data is missing, with the way to get it.
+    """
+    if name not in _SETS:
+        close = difflib.get_close_matches(name, _SETS, n=1)
+        hint = f", did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"unknown data set {name!r}{hint} There are: {', '.join(_SETS)}")
+    module, cls, _ = _SETS[name]
+    loader = getattr(import_module(module), cls)
+    return loader(split, root=root, transform=transform, **options)

@@ -1,0 +1,68 @@
+"""From a PIL image to the float tensor that a network takes.
+
+`glyph` needs torch alone and is fast; `photo` is the papers' recipe, built from torchvision.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+HALF = (0.5, 0.5, 0.5)
+
+
+class glyph:
+    """Grey values as `(1, H, W)` in -1…1; with `train`, shifted by up to `shift` pixels."""
+
+    def __init__(self, *, train: bool = False, shift: int = 3) -> None:
+        self.shift = shift if train else 0
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        x = torch.from_numpy(np.array(image.convert("L")))[None].float() / 127.5 - 1
+        if not self.shift:
+            return x
+        padded = F.pad(x[None], [self.shift] * 4, mode="replicate")[0]
+        dy, dx = torch.randint(2 * self.shift + 1, (2,)).tolist()
+        return padded[:, dy : dy + x.shape[1], dx : dx + x.shape[2]]
+
+    def __repr__(self) -> str:
+        return f"glyph(shift={self.shift})"
+
+
+def photo(
+    size: int = 224,
+    *,
+    train: bool = False,
+    mean: tuple[float, ...] = IMAGENET_MEAN,
+    std: tuple[float, ...] = IMAGENET_STD,
+) -> Callable[[Image.Image], Tensor]:
+    """The recipe of the Proxy-Anchor authors' code for photographs.
+
+    Training: a random crop of 8 to 100 % of the area, resized to `size`, flipped in half of the
+    cases. Otherwise: shorter side to `size` x 256/224, centre crop. Both: RGB, normalised.
+
+    Args:
+        size: side of the square result, in pixels.
+        train: augment.
+        mean, std: per channel; ImageNet's by default.
+    """
+    from torchvision.transforms import v2
+
+    if train:
+        geometry = [v2.RandomResizedCrop(size, antialias=True), v2.RandomHorizontalFlip()]
+    else:
+        geometry = [v2.Resize(round(size * 256 / 224), antialias=True), v2.CenterCrop(size)]
+    return v2.Compose(
+        [
+            v2.RGB(),
+            *geometry,
+            v2.ToImage(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(list(mean), list(std)),
+        ]
+    )

@@ -1,0 +1,17 @@
+"""How good an embedding is, on classes that training never saw."""
+
+from dmlviz.evaluation.clustering import normalized_mutual_information
+from dmlviz.evaluation.evaluate import embed, evaluate
+from dmlviz.evaluation.index import nearest_neighbors
+from dmlviz.evaluation.report import RetrievalReport
+from dmlviz.evaluation.retrieval import recall_at_k, retrieval_metrics
+
+__all__ = [
+    "RetrievalReport",
+    "embed",
+    "evaluate",
+    "nearest_neighbors",
+    "normalized_mutual_information",
+    "recall_at_k",
+    "retrieval_metrics",
+]

@@ -1,0 +1,88 @@
+"""From a model and a data set to embeddings, and to a report."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from dmlviz.datasets.base import collate
+from dmlviz.evaluation.report import RetrievalReport
+from dmlviz.evaluation.retrieval import retrieval_metrics
+
+
+@torch.no_grad()
+def embed(
+    model: nn.Module,
+    dataset: Dataset[Any],
+    *,
+    features: bool = False,
+    batch_size: int = 256,
+    workers: int = 0,
+) -> tuple[Tensor, Tensor]:
+    """Embed a whole data set, in order, with the model in evaluation mode.
+
+    Args:
+        model: any module from images to vectors.
+        dataset: items `(image, label)`.
+        features: take `model.features`, what an `EmbeddingNet`'s head sees, instead of its output.
+        batch_size, workers: of the loader.
+
+    Returns:
+        Embeddings `(N, D)` and labels `(N,)`, both on the CPU.
+    """
+    function = model.features if features else model
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    loader = DataLoader(
+        dataset, batch_size=batch_size, num_workers=workers, collate_fn=collate, shuffle=False
+    )
+    training = model.training
+    model.eval()
+    try:
+        outputs, labels = [], []
+        for images, targets in loader:
+            outputs.append(function(images.to(device)).float().cpu())
+            labels.append(targets)
+    finally:
+        model.train(training)
+    if not outputs:
+        raise ValueError("dataset is empty: there is nothing to embed")
+    return torch.cat(outputs), torch.cat(labels)
+
+
+def evaluate(
+    model: nn.Module,
+    dataset: Dataset[Any],
+    *,
+    gallery: Dataset[Any] | None = None,
+    ks: Iterable[int] = (1, 2, 4, 8),
+    metric: str | None = None,
+    nmi: bool = True,
+    batch_size: int = 256,
+    workers: int = 0,
+) -> RetrievalReport:
+    """Embed `dataset` and measure retrieval in it (or in `gallery`).
+
+    Args:
+        model: any module from images to vectors.
+        dataset: the queries, items `(image, label)`.
+        gallery: what is searched; None: the queries search each other.
+        ks, nmi: see `retrieval_metrics`.
+        metric: "cosine" or "euclidean"; None: Euclidean for an `EmbeddingNet` that does not
+            normalise its output, cosine otherwise.
+        batch_size, workers: of the loader.
+    """
+    x, y = embed(model, dataset, batch_size=batch_size, workers=workers)
+    gx, gy = (
+        (None, None)
+        if gallery is None
+        else embed(model, gallery, batch_size=batch_size, workers=workers)
+    )
+    metric = metric or natural_metric(model)
+    return retrieval_metrics(x, y, ks, metric, gallery=gx, gallery_labels=gy, nmi=nmi)
+
+
+def natural_metric(model: nn.Module) -> str:
+    """ "euclidean" for a model that says it does not normalise its output, else "cosine"."""
+    return "cosine" if getattr(model, "normalize", True) else "euclidean"

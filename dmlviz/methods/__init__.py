@@ -1,0 +1,5 @@
+"""How one step turns a batch into a loss, which parameters train, which sampler it wants."""
+
+from dmlviz.methods.supervised import Supervised
+
+__all__ = ["Supervised"]

@@ -1,0 +1,16 @@
+"""Static figures: data in, Axes out."""
+
+from dmlviz.plots.curves import recall_curves, training_curves
+from dmlviz.plots.distances import pair_distances
+from dmlviz.plots.gallery import retrieval_gallery
+from dmlviz.plots.maps import embedding_map
+from dmlviz.plots.projection import project
+
+__all__ = [
+    "embedding_map",
+    "pair_distances",
+    "project",
+    "recall_curves",
+    "retrieval_gallery",
+    "training_curves",
+]

@@ -1,0 +1,67 @@
+"""The retrieval gallery: queries, and what the embedding finds nearest to each."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from dmlviz.evaluation.index import nearest_neighbors
+from dmlviz.plots.style import ANCHOR, NEGATIVE, POSITIVE, new_axes
+
+
+def retrieval_gallery(
+    dataset: Any,
+    embeddings: Any,
+    *,
+    queries: Sequence[int] | int = 5,
+    k: int = 8,
+    metric: str = "cosine",
+    seed: int = 0,
+    ax: Axes | None = None,
+) -> Axes:
+    """One row per query: the query itself, then its k nearest images, nearest first.
+
+    A blue frame and a tick mark the query's class, a vermilion frame and a cross another class.
+
+    Args:
+        dataset: has `.image(i)` and `.targets`.
+        embeddings: `(N, D)`, row i for item i of the data set.
+        queries: items to search with, or how many to draw at random.
+        k: neighbours per query.
+        metric: "cosine" or "euclidean".
+        seed: of the draw.
+        ax: Axes to draw on; None: a new figure.
+    """
+    if len(embeddings) != len(dataset):
+        raise ValueError(
+            f"embeddings must have one row per image of the data set ({len(dataset)}), "
+            f"got {len(embeddings)}"
+        )
+    if isinstance(queries, int):
+        queries = np.random.default_rng(seed).choice(len(dataset), queries, replace=False).tolist()
+    found, _ = nearest_neighbors(embeddings, k, queries=np.asarray(queries), metric=metric)
+    ax = new_axes(ax, (0.85 * (k + 1.4), 0.92 * len(queries) + 0.3))
+    for row, (query, neighbours) in enumerate(zip(queries, found, strict=True)):
+        _tile(ax, dataset.image(int(query)), 0, row, ANCHOR, "")
+        for column, item in enumerate(neighbours):
+            right = bool(dataset.targets[int(item)] == dataset.targets[int(query)])
+            colour, sign = (POSITIVE, "✓") if right else (NEGATIVE, "✗")
+            _tile(ax, dataset.image(int(item)), column + 1.4, row, colour, sign)
+    ax.set(xlim=(-0.1, k + 1.5), ylim=(len(queries), -0.35), aspect="equal")
+    ax.text(0.45, -0.08, "query", ha="center", va="bottom", fontsize=9)
+    ax.text(1.4 + 0.45, -0.08, "nearest →", ha="center", va="bottom", fontsize=9)
+    ax.axis("off")
+    return ax
+
+
+def _tile(ax: Axes, image: Any, x: float, y: float, colour: str, sign: str) -> None:
+    side = 0.9
+    extent = (x, x + side, y + side, y)
+    ax.imshow(np.asarray(image), extent=extent, cmap="gray", vmin=0, vmax=255, aspect="equal")
+    ax.add_patch(Rectangle((x, y), side, side, fill=False, edgecolor=colour, linewidth=3))
+    if sign:
+        box = {"boxstyle": "square,pad=0.12", "facecolor": colour, "edgecolor": colour}
+        place = {"ha": "right", "va": "bottom", "fontsize": 7, "color": "white"}
+        ax.text(x + side, y + side, sign, bbox=box, **place)

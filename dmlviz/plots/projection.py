@@ -1,0 +1,67 @@
+"""From D dimensions to the two of a page."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+METHODS = ("pca", "tsne", "umap")
+
+
+def as_points(embeddings: Any) -> np.ndarray:
+    """Embeddings in any container as a finite float array `(N, D)`."""
+    x = torch.as_tensor(embeddings).detach().float().cpu().numpy()
+    if x.ndim != 2 or len(x) == 0:
+        raise ValueError(f"embeddings must have shape (N, D) with N ≥ 1, got {x.shape}")
+    if not np.isfinite(x).all():
+        raise ValueError("embeddings must be finite, but some hold NaN or infinity")
+    return x
+
+
+def pca_plane(embeddings: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Mean `(D,)` and the two directions of largest variance `(2, D)`, signs fixed."""
+    x = as_points(embeddings).astype(np.float64)
+    mean = x.mean(axis=0)
+    directions = np.linalg.eigh(np.cov((x - mean).T, ddof=0).reshape(x.shape[1], -1))[1]
+    plane = directions[:, ::-1][:, :2].T
+    if len(plane) < 2:
+        plane = np.vstack([plane, np.zeros_like(plane)])
+    largest = np.abs(plane).argmax(axis=1)
+    signs = np.sign(plane[np.arange(2), largest])
+    return mean, plane * np.where(signs == 0, 1, signs)[:, None]
+
+
+def project(embeddings: Any, method: str = "pca", *, seed: int = 0) -> np.ndarray:
+    """Lay embeddings `(N, D)` out in the plane, `(N, 2)`.
+
+    PCA is a shadow: straight lines stay straight, distances can only shrink. t-SNE and UMAP keep
+    neighbourhoods instead; sizes of clusters and distances between them then mean little.
+
+    Args:
+        embeddings: `(N, D)`; two-dimensional ones are returned as they are.
+        method: "pca", "tsne" or "umap" (whose first call in a process compiles for 15 s).
+        seed: of t-SNE and UMAP.
+    """
+    x = as_points(embeddings)
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    if x.shape[1] == 2:
+        return x
+    if method == "pca":
+        mean, plane = pca_plane(x)
+        return (x - mean) @ plane.T
+    if len(x) < 5:
+        raise ValueError(f"method {method!r} needs at least 5 points, got {len(x)}: use 'pca'")
+    if method == "tsne":
+        from sklearn.manifold import TSNE
+
+        perplexity = min(30.0, (len(x) - 1) / 3)
+        return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(x)
+    import warnings
+
+    import umap
+
+    with warnings.catch_warnings():  # it says that a seed makes it single-threaded: we know
+        warnings.simplefilter("ignore")
+        reducer = umap.UMAP(n_neighbors=min(15, len(x) - 1), random_state=seed)
+        return np.asarray(reducer.fit_transform(x))

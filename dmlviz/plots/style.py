@@ -1,0 +1,50 @@
+"""One look, and fixed meanings: the same colour says the same thing in every picture.
+
+Okabe and Ito's eight colours keep apart for colour-blind readers; a second cue (marker, line
+style, sign) stands beside every colour. Data first, `ax=None` last, the Axes returned: no function
+of `dmlviz.plots` touches global settings.
+"""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+
+POSITIVE, NEGATIVE, ANCHOR = BLUE, VERMILION, BLACK  # same class, other class, the query
+QUIET = "#B8B8B8"  # what is there, but not the point
+
+CLASS_COLORS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, BLACK)
+CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
+LINE_STYLES = ("-", "--", "-.", ":")
+
+
+def new_axes(ax: Axes | None, size: tuple[float, float] = (5.6, 4.2)) -> Axes:
+    """The given Axes, or those of a new figure."""
+    if ax is not None:
+        return ax
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def plain(ax: Axes, *, grid: str | None = "y") -> Axes:
+    """Fewer lines: no top and right spine, a faint grid behind the data."""
+    ax.spines[["top", "right"]].set_visible(False)
+    if grid:
+        ax.grid(axis=grid, color="#E4E4E4", linewidth=0.8)  # type: ignore[arg-type]
+        ax.set_axisbelow(True)
+    return ax
+
+
+def bare(ax: Axes) -> Axes:
+    """No ticks: the axes of a projection have no meaning of their own."""
+    ax.set(xticks=[], yticks=[])
+    for spine in ax.spines.values():
+        spine.set_color("#D0D0D0")
+    return ax
+
+
+def class_style(i: int) -> dict[str, Any]:
+    """Colour and marker of the i-th highlighted class."""
+    return {"color": CLASS_COLORS[i % 8], "marker": CLASS_MARKERS[i % 8]}

@@ -1,0 +1,238 @@
+"""`fit`: a plain training loop. Batches, losses, steps; now and then a look at unseen classes."""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from tqdm.std import tqdm
+
+from dmlviz.datasets.base import class_names_shared, collate
+from dmlviz.evaluation import embed, recall_at_k
+from dmlviz.evaluation.evaluate import natural_metric
+from dmlviz.history import History, Snapshot
+
+Schedule = str | Callable[[int], float]
+
+
+def fit(
+    model: nn.Module,
+    method: nn.Module,
+    train: Dataset[Any],
+    test: Dataset[Any] | None = None,
+    *,
+    val: Dataset[Any] | None = None,
+    epochs: int = 10,
+    batch_size: int = 64,
+    lr: float = 3e-4,
+    proxy_lr_multiplier: float = 100.0,
+    weight_decay: float = 1e-4,
+    warmup_epochs: int = 0,
+    schedule: Schedule = "cosine",
+    clip_gradient: float | None = 10.0,
+    eval_every: int = 1,
+    ks: Iterable[int] = (1, 2, 4, 8),
+    snapshot_size: int = 2000,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    workers: int = 0,
+    progress: bool = True,
+) -> History:
+    """Train `model` by `method` on `train`; watch Recall@K on `test` and `val` as it learns.
+
+    With `val`, the model ends as it was in the epoch of the best Recall@1 on `val`; without, as it
+    was in the last epoch. `test` is only watched. Ctrl-C (or the stop button of a notebook) ends
+    training early and returns what is there.
+
+    Args:
+        model: from images to embeddings, for instance `models.EmbeddingNet`; trained in place.
+        method: for instance `methods.Supervised(loss)`.
+        train: items `(image, label)`, with `.targets`.
+        test: unseen classes to watch, or None.
+        val: classes held out of training, to choose the epoch by, or None.
+        epochs: passes over `train`; 0 only evaluates.
+        batch_size: images per step.
+        lr: AdamW's learning rate of the network.
+        proxy_lr_multiplier: the parameters of the loss (proxies) learn this many times faster; 100
+            is the Proxy-Anchor authors' value.
+        weight_decay: AdamW's, on all parameters.
+        warmup_epochs: epochs at the start in which only the head and the proxies train.
+        schedule: factor on the learning rates: "cosine" (to 0), "constant", or a function of the
+            epoch 0, 1, ….
+        clip_gradient: largest absolute value of a gradient's entry; None: no limit.
+        eval_every: evaluate after every so many epochs (and before the first, after the last).
+        ks: the K's of Recall@K.
+        snapshot_size: keep the embeddings of up to so many images of `test` (else `val`) at every
+            evaluation; 0: none.
+        seed: of batches and augmentation. The start of model and proxies has seeds of its own.
+        device: None: a GPU if there is one.
+        workers: processes that load images.
+        progress: show a bar.
+
+    Returns:
+        The `History`; its first record is the untrained model's.
+
+    Raises:
+        ValueError: if `val` shares classes with `train`, or the loss was made for another number
+            of classes.
+        FloatingPointError: if the loss is not finite any more.
+    """
+    _check(method, train, val, epochs=epochs, batch_size=batch_size, eval_every=eval_every, lr=lr)
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    model.to(device)
+    method.to(device)
+    backbone, head = _split(model)
+    proxies = [p for p in method.parameters() if p.requires_grad]
+    groups = [
+        {"params": backbone, "lr": lr},
+        {"params": head, "lr": lr},
+        {"params": proxies, "lr": lr * proxy_lr_multiplier},
+    ]
+    groups = [group for group in groups if group["params"]]
+    optimizer = torch.optim.AdamW(groups, lr=lr, weight_decay=weight_decay)
+    decay = torch.optim.lr_scheduler.LambdaLR(optimizer, _factor(schedule, epochs))
+    loader = DataLoader(
+        train,
+        batch_sampler=method.batch_sampler(train, batch_size, seed),
+        num_workers=workers,
+        collate_fn=collate,
+        generator=torch.Generator().manual_seed(seed),
+        persistent_workers=workers > 0,
+    )
+
+    watch = _Watch(model, test, val, tuple(ks), snapshot_size, workers)
+    history = watch.history
+    bar = tqdm(total=epochs * len(loader), disable=not progress, unit="step", mininterval=1)
+    with torch.random.fork_rng(), bar:  # random augmentations follow the seed, and leave no trace
+        torch.manual_seed(seed)
+        try:
+            watch.look(epoch=0, loss=None, lr=lr)
+            for epoch in range(1, epochs + 1):
+                for parameter in backbone:
+                    parameter.requires_grad_(epoch > warmup_epochs)
+                rate = optimizer.param_groups[0]["lr"]
+                model.train()
+                total = 0.0
+                for step, (images, labels) in enumerate(loader, start=1):
+                    loss = method(model, (images.to(device), labels.to(device)))
+                    optimizer.zero_grad()
+                    loss.backward()
+                    if clip_gradient is not None:
+                        for group in groups:
+                            nn.utils.clip_grad_value_(group["params"], clip_gradient)
+                    optimizer.step()
+                    total += _finite(loss.item(), epoch, step)
+                    bar.update()
+                decay.step()
+                evaluate_now = epoch % eval_every == 0 or epoch == epochs
+                watch.look(epoch, loss=total / len(loader), lr=rate, measure=evaluate_now)
+                bar.set_postfix(watch.summary())
+        except KeyboardInterrupt:
+            history.interrupted = True
+        finally:
+            for parameter in backbone:
+                parameter.requires_grad_(True)
+    watch.restore_best()
+    return history
+
+
+class _Watch:
+    """Evaluates, keeps the history, and remembers the best model."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        test: Dataset[Any] | None,
+        val: Dataset[Any] | None,
+        ks: tuple[int, ...],
+        snapshot_size: int,
+        workers: int,
+    ) -> None:
+        self.model, self.ks, self.workers = model, ks, workers
+        self.sets = {name: s for name, s in (("val", val), ("test", test)) if s is not None}
+        self.snapshot_size = snapshot_size
+        self.history = History()
+        self.best, self.best_state = -1.0, None
+        self.start = time.perf_counter()
+
+    def look(self, epoch: int, loss: float | None, lr: float, *, measure: bool = True) -> None:
+        record: dict[str, Any] = {"epoch": epoch, "loss": loss, "lr": lr}
+        record["seconds"] = time.perf_counter() - self.start
+        for name, dataset in self.sets.items() if measure else ():
+            x, y = embed(self.model, dataset, workers=self.workers)
+            recall = recall_at_k(x, y, self.ks, natural_metric(self.model))
+            record |= {f"{name}_recall@{k}": share for k, share in recall.items()}
+            if name == list(self.sets)[-1] and self.snapshot_size:
+                self.history.snapshots.append(self._snapshot(epoch, x, y, dataset))
+        self.history.records.append(record)
+        first = f"val_recall@{min(self.ks)}"
+        if record.get(first, -1.0) > self.best:
+            self.best, self.history.best_epoch = record[first], epoch
+            self.best_state = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+
+    def _snapshot(self, epoch: int, x: torch.Tensor, y: torch.Tensor, dataset: Any) -> Snapshot:
+        size = min(self.snapshot_size, len(x))
+        rows = torch.linspace(0, len(x) - 1, size).round().long()
+        classes = getattr(dataset, "classes", [str(c) for c in range(int(y.max()) + 1)])
+        return Snapshot(epoch, x[rows], y[rows], rows, list(classes))
+
+    def summary(self) -> dict[str, str]:
+        last = self.history.records[-1]
+        shown = {"loss": f"{last['loss']:.3f}"}
+        k = min(self.ks)
+        for name in self.sets:
+            if f"{name}_recall@{k}" in last:
+                shown[f"{name} R@{k}"] = f"{100 * last[f'{name}_recall@{k}']:.1f} %"
+        return shown
+
+    def restore_best(self) -> None:
+        if self.best_state is not None:
+            self.model.load_state_dict(self.best_state)
+
+
+def _check(method: Any, train: Any, val: Any, **numbers: float) -> None:
+    for name, value in numbers.items():
+        if value < (0 if name == "epochs" else 1) and name != "lr":
+            raise ValueError(f"{name} is too small: {value}")
+    if not numbers["lr"] > 0:
+        raise ValueError(f"lr must be positive, got {numbers['lr']}")
+    if hasattr(method, "check"):
+        method.check(train)
+    shared = class_names_shared(train, val)
+    if shared:
+        raise ValueError(
+            f"val shares {len(shared)} classes with train (such as {sorted(shared)[0]}), so it "
+            "cannot choose the epoch: hold classes out of training, as the data set's val_classes does"
+        )
+
+
+def _split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Trainable parameters of the backbone, and of the head; of any other model, all are head."""
+    head = getattr(model, "head", model)
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    in_head = {id(p) for p in head.parameters()}
+    return (
+        [p for p in trainable if id(p) not in in_head],
+        [p for p in trainable if id(p) in in_head],
+    )
+
+
+def _factor(schedule: Schedule, epochs: int) -> Callable[[int], float]:
+    if callable(schedule):
+        return schedule
+    if schedule == "constant":
+        return lambda epoch: 1.0
+    if schedule == "cosine":
+        return lambda epoch: 0.5 * (1 + math.cos(math.pi * epoch / max(epochs, 1)))
+    raise ValueError(f'schedule must be "cosine", "constant" or a function, got {schedule!r}')
+
+
+def _finite(loss: float, epoch: int, step: int) -> float:
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"the loss is {loss} in epoch {epoch}, step {step}: lower lr, or look for broken images"
+        )
+    return loss

@@ -1,0 +1,7 @@
+"""Live figures for JupyterLab: controls, and a picture that follows them."""
+
+from dmlviz.widgets.epochs import EpochExplorer
+from dmlviz.widgets.explorer import Explorer
+from dmlviz.widgets.view import FigureView
+
+__all__ = ["EpochExplorer", "Explorer", "FigureView"]
