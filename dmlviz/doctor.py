@@ -53,7 +53,7 @@ def doctor() -> int:
 def checks() -> list[Callable[[], Finding]]:
     """All checks, cheap ones first."""
     packages = [
-        lambda m=module, p=package, w=purpose: check_package(m, p, w)  # type: ignore[misc]
+        lambda m=module, p=package, w=purpose: check_package(m, p, w)
         for module, package, purpose in PACKAGES
     ]
     return [check_python, *packages, check_gradient, check_fonts, check_data, check_device]

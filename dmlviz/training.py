@@ -14,13 +14,14 @@ from dmlviz.datasets.base import class_names_shared, collate
 from dmlviz.evaluation import embed, recall_at_k
 from dmlviz.evaluation.evaluate import natural_metric
 from dmlviz.history import History, Snapshot
+from dmlviz.methods import Method
 
 Schedule = str | Callable[[int], float]
 
 
 def fit(
     model: nn.Module,
-    method: nn.Module,
+    method: Method,
     train: Dataset[Any],
     test: Dataset[Any] | None = None,
     *,
@@ -86,7 +87,7 @@ def fit(
     method.to(device)
     backbone, head = _split(model)
     proxies = [p for p in method.parameters() if p.requires_grad]
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": backbone, "lr": lr},
         {"params": head, "lr": lr},
         {"params": proxies, "lr": lr * proxy_lr_multiplier},
@@ -155,7 +156,8 @@ class _Watch:
         self.sets = {name: s for name, s in (("val", val), ("test", test)) if s is not None}
         self.snapshot_size = snapshot_size
         self.history = History()
-        self.best, self.best_state = -1.0, None
+        self.best = -1.0
+        self.best_state: dict[str, Any] | None = None
         self.start = time.perf_counter()
 
     def look(self, epoch: int, loss: float | None, lr: float, *, measure: bool = True) -> None:
@@ -193,19 +195,18 @@ class _Watch:
             self.model.load_state_dict(self.best_state)
 
 
-def _check(method: Any, train: Any, val: Any, **numbers: float) -> None:
+def _check(method: Method, train: Any, val: Any, **numbers: float) -> None:
     for name, value in numbers.items():
         if value < (0 if name == "epochs" else 1) and name != "lr":
             raise ValueError(f"{name} is too small: {value}")
     if not numbers["lr"] > 0:
         raise ValueError(f"lr must be positive, got {numbers['lr']}")
-    if hasattr(method, "check"):
-        method.check(train)
+    method.check(train)
     shared = class_names_shared(train, val)
     if shared:
         raise ValueError(
             f"val shares {len(shared)} classes with train (such as {sorted(shared)[0]}), so it "
-            "cannot choose the epoch: hold classes out of training, as the data set's val_classes does"
+            "cannot choose the epoch: hold them out of training, for instance by val_classes="
         )
 
 

@@ -4,8 +4,16 @@ Embedded sets render themselves and need no download. For the real benchmarks se
 """
 
 from dmlviz.datasets.base import ImageDataset
+from dmlviz.datasets.features import Features
 from dmlviz.datasets.registry import available, load
 from dmlviz.datasets.roots import data_root
 from dmlviz.datasets.samplers import ClassBalancedBatchSampler
 
-__all__ = ["ClassBalancedBatchSampler", "ImageDataset", "available", "data_root", "load"]
+__all__ = [
+    "ClassBalancedBatchSampler",
+    "Features",
+    "ImageDataset",
+    "available",
+    "data_root",
+    "load",
+]

@@ -32,7 +32,7 @@ def embed(
     Returns:
         Embeddings `(N, D)` and labels `(N,)`, both on the CPU.
     """
-    function = model.features if features else model
+    function: Any = model.features if features else model
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     loader = DataLoader(
         dataset, batch_size=batch_size, num_workers=workers, collate_fn=collate, shuffle=False

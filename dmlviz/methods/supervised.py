@@ -7,9 +7,10 @@ from torch import Tensor, nn
 from torch.utils.data import BatchSampler, RandomSampler, Sampler
 
 from dmlviz.datasets.samplers import ClassBalancedBatchSampler
+from dmlviz.methods.method import Method
 
 
-class Supervised(nn.Module):
+class Supervised(Method):
     """Train with `loss(embeddings, labels)`: the library's losses or pytorch-metric-learning's.
 
     A loss with parameters (proxies) sees random batches, as the Proxy-Anchor paper trains. A loss
@@ -28,7 +29,6 @@ class Supervised(nn.Module):
         self.loss, self.samples_per_class = loss, samples_per_class
 
     def forward(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """The loss of one batch, a scalar."""
         images, labels = batch
         return self.loss(model(images), labels)
 
@@ -42,7 +42,6 @@ class Supervised(nn.Module):
             )
 
     def batch_sampler(self, train: Any, batch_size: int, seed: int) -> Sampler[list[int]]:
-        """Which images form the batches of an epoch."""
         if self.samples_per_class is None:
             generator = torch.Generator().manual_seed(seed)
             order = RandomSampler(train, generator=generator)

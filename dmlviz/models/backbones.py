@@ -41,7 +41,7 @@ def convnet(in_channels: int, weights: ImageNetWeights) -> Backbone:
     if weights is not None:
         raise ValueError("weights: the convnet has no published weights, use weights=None")
     widths = (in_channels, 32, 64, 128, 256)
-    stages = OrderedDict(
+    stages: OrderedDict[str, nn.Module] = OrderedDict(
         (
             f"block{i}",
             nn.Sequential(

@@ -24,7 +24,7 @@ def recall_curves(reports: Mapping[str, Any] | Any, *, ax: Axes | None = None) -
     for i, (name, report) in enumerate(reports.items()):
         recall = dict(sorted(getattr(report, "recall", report).items()))
         ticks |= recall.keys()
-        style = {"marker": CLASS_MARKERS[i % 8], "linestyle": LINE_STYLES[i % 4]}
+        style: dict[str, Any] = {"marker": CLASS_MARKERS[i % 8], "linestyle": LINE_STYLES[i % 4]}
         ax.plot(list(recall), list(recall.values()), color=CLASS_COLORS[i % 8], label=name, **style)
     ax.set_xscale("log", base=2)
     ax.set_xticks(sorted(ticks), [str(k) for k in sorted(ticks)])

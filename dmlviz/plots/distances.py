@@ -43,7 +43,7 @@ def pair_distances(
     positive, negative = d[same].numpy(), d[~same].numpy()
 
     ax = plain(new_axes(ax))
-    edges = np.linspace(0, float(d.max()) or 1.0, bins + 1)
+    edges = np.linspace(0, float(d.max()) or 1.0, bins + 1).tolist()
     ax.hist(negative, edges, density=True, color=NEGATIVE, alpha=0.35, label="different classes")
     ax.hist(
         positive, edges, density=True, color=POSITIVE, histtype="step", lw=2, label="same class"

@@ -40,16 +40,18 @@ def retrieval_gallery(
             f"got {len(embeddings)}"
         )
     if isinstance(queries, int):
-        queries = np.random.default_rng(seed).choice(len(dataset), queries, replace=False).tolist()
-    found, _ = nearest_neighbors(embeddings, k, queries=np.asarray(queries), metric=metric)
-    ax = new_axes(ax, (0.85 * (k + 1.4), 0.92 * len(queries) + 0.3))
-    for row, (query, neighbours) in enumerate(zip(queries, found, strict=True)):
+        rows = np.random.default_rng(seed).choice(len(dataset), queries, replace=False)
+    else:
+        rows = np.asarray(queries)
+    found, _ = nearest_neighbors(embeddings, k, queries=rows, metric=metric)
+    ax = new_axes(ax, (0.85 * (k + 1.4), 0.92 * len(rows) + 0.3))
+    for row, (query, neighbours) in enumerate(zip(rows, found, strict=True)):
         _tile(ax, dataset.image(int(query)), 0, row, ANCHOR, "")
         for column, item in enumerate(neighbours):
             right = bool(dataset.targets[int(item)] == dataset.targets[int(query)])
             colour, sign = (POSITIVE, "✓") if right else (NEGATIVE, "✗")
             _tile(ax, dataset.image(int(item)), column + 1.4, row, colour, sign)
-    ax.set(xlim=(-0.1, k + 1.5), ylim=(len(queries), -0.35), aspect="equal")
+    ax.set(xlim=(-0.1, k + 1.5), ylim=(len(rows), -0.35), aspect="equal")
     ax.text(0.45, -0.08, "query", ha="center", va="bottom", fontsize=9)
     ax.text(1.4 + 0.45, -0.08, "nearest →", ha="center", va="bottom", fontsize=9)
     ax.axis("off")
@@ -62,6 +64,10 @@ def _tile(ax: Axes, image: Any, x: float, y: float, colour: str, sign: str) -> N
     ax.imshow(np.asarray(image), extent=extent, cmap="gray", vmin=0, vmax=255, aspect="equal")
     ax.add_patch(Rectangle((x, y), side, side, fill=False, edgecolor=colour, linewidth=3))
     if sign:
-        box = {"boxstyle": "square,pad=0.12", "facecolor": colour, "edgecolor": colour}
-        place = {"ha": "right", "va": "bottom", "fontsize": 7, "color": "white"}
+        box: dict[str, Any] = {
+            "boxstyle": "square,pad=0.12",
+            "facecolor": colour,
+            "edgecolor": colour,
+        }
+        place: dict[str, Any] = {"ha": "right", "va": "bottom", "fontsize": 7, "color": "white"}
         ax.text(x + side, y + side, sign, bbox=box, **place)

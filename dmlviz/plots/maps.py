@@ -59,13 +59,22 @@ def embedding_map(
     xy, depth = _lay_out(x, method, seed, ax)
     chosen = chosen_classes(y, highlight) if labels is not None else []
     rest = ~np.isin(y, chosen)
-    ax.scatter(*xy[rest].T, s=9, c=QUIET, alpha=_faint(0.6, depth, rest), linewidths=0, zorder=1)
+    ax.scatter(
+        xy[rest, 0],
+        xy[rest, 1],
+        s=9,
+        c=QUIET,
+        alpha=_faint(0.6, depth, rest),
+        linewidths=0,
+        zorder=1,
+    )
     for i, label in enumerate(chosen):
         of = y == label
         name = str(label) if classes is None else classes[label]
-        edge = {"edgecolors": "white", "linewidths": 0.4}
+        style: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.4}
         alpha = _faint(0.95, depth, of)
-        ax.scatter(*xy[of].T, s=26, **class_style(i), **edge, alpha=alpha, label=name, zorder=3)
+        style |= class_style(i) | {"alpha": alpha, "label": name, "zorder": 3}
+        ax.scatter(xy[of, 0], xy[of, 1], s=26, **style)
     if dataset is not None:
         rows = np.arange(len(x)) if indices is None else torch.as_tensor(indices).cpu().numpy()
         _thumbnails(ax, xy, y, rows, chosen, dataset, thumbnails)

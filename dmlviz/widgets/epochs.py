@@ -69,7 +69,7 @@ class EpochExplorer(Explorer):
             extra=(play,),
         )
 
-    def compute(self, epoch: int) -> Frame:
+    def compute(self, *, epoch: int) -> Frame:  # type: ignore[override]
         return Frame(self.snapshots[epoch].epoch, self._xy[epoch], self._recall[epoch])
 
     def draw(self, state: Frame) -> None:

@@ -58,8 +58,8 @@ class FigureView:
     def _draw(self) -> None:
         if self._background is None:
             self.canvas.draw()
-            self._background = self.canvas.copy_from_bbox(self.figure.bbox)  # type: ignore[no-untyped-call]
-        self.canvas.restore_region(self._background)  # type: ignore[no-untyped-call]
+            self._background = self.canvas.copy_from_bbox(self.figure.bbox)
+        self.canvas.restore_region(self._background)
         for artist in self.moving:
             if artist.axes is not None:
                 artist.axes.draw_artist(artist)

@@ -1,0 +1,42 @@
+# Everything runs in .venv, which the first target that needs it creates.
+PYTHON ?= python3
+BIN := .venv/bin
+NOTEBOOKS := $(sort $(wildcard tutorials/*.ipynb))
+
+# Several OpenMP runtimes meet in one process (torch, scikit-learn, faiss): one thread each.
+TEST_ENV := OMP_NUM_THREADS=1
+
+.PHONY: lab test test-fast notebooks lint types unit test-notebooks clean
+
+lab: .venv.stamp            ## open the tutorials in JupyterLab
+	$(BIN)/dmlviz lab
+
+test: lint types unit test-notebooks   ## everything that CI runs
+
+test-fast: lint types unit  ## the same without the notebooks
+
+notebooks: .venv.stamp      ## run every tutorial and save it with its outputs
+	$(BIN)/python tutorials/execute.py $(NOTEBOOKS)
+
+lint: .venv.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: .venv.stamp
+	$(BIN)/mypy
+
+unit: .venv.stamp
+	$(TEST_ENV) MPLBACKEND=Agg $(BIN)/python -m pytest
+
+test-notebooks: .venv.stamp
+	$(BIN)/python -m pytest -p no:cacheprovider --nbval-lax --nbval-current-env --nbval-cell-timeout=300 $(NOTEBOOKS)
+
+# The stamp is younger than pyproject.toml when the environment holds what that asks for.
+.venv.stamp: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch .venv.stamp
+
+clean:                      ## remove the environment and caches, keep data
+	rm -rf .venv .venv.stamp .mypy_cache .ruff_cache .pytest_cache .hypothesis
