@@ -81,7 +81,13 @@ def fit(
             of classes.
         FloatingPointError: if the loss is not finite any more.
     """
-    _check(method, train, val, epochs=epochs, batch_size=batch_size, eval_every=eval_every, lr=lr)
+    _at_least(0, epochs=epochs, warmup_epochs=warmup_epochs, snapshot_size=snapshot_size)
+    _at_least(1, batch_size=batch_size, eval_every=eval_every)
+    if not (lr > 0 and proxy_lr_multiplier > 0):
+        raise ValueError(
+            f"lr and proxy_lr_multiplier must be positive, got {lr} and {proxy_lr_multiplier}"
+        )
+    _check(method, train, val)
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     model.to(device)
     method.to(device)
@@ -122,8 +128,7 @@ def fit(
                     optimizer.zero_grad()
                     loss.backward()
                     if clip_gradient is not None:
-                        for group in groups:
-                            nn.utils.clip_grad_value_(group["params"], clip_gradient)
+                        _clip(groups, clip_gradient)
                     optimizer.step()
                     total += _finite(loss.item(), epoch, step)
                     bar.update()
@@ -195,12 +200,20 @@ class _Watch:
             self.model.load_state_dict(self.best_state)
 
 
-def _check(method: Method, train: Any, val: Any, **numbers: float) -> None:
+def _at_least(least: int, **numbers: int) -> None:
     for name, value in numbers.items():
-        if value < (0 if name == "epochs" else 1) and name != "lr":
-            raise ValueError(f"{name} is too small: {value}")
-    if not numbers["lr"] > 0:
-        raise ValueError(f"lr must be positive, got {numbers['lr']}")
+        if value < least:
+            raise ValueError(f"{name} must be at least {least}, got {value}")
+
+
+def _clip(groups: list[dict[str, Any]], largest: float) -> None:
+    for group in groups:
+        with_gradient = [p for p in group["params"] if p.grad is not None]
+        if with_gradient:  # the backbone has none during warm-up
+            nn.utils.clip_grad_value_(with_gradient, largest)
+
+
+def _check(method: Method, train: Any, val: Any) -> None:
     method.check(train)
     shared = class_names_shared(train, val)
     if shared:
