@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -96,6 +97,9 @@ def open_image(path: Path) -> Image.Image:
     """Read an image file as RGB; what cannot be read is an error that names the file."""
     try:
         with Image.open(path) as image:
+            if image.mode.startswith("I"):  # 16 bit grey, which convert() would clip to white
+                grey = np.asarray(image).astype(np.float64) / 257
+                return Image.fromarray(grey.clip(0, 255).astype(np.uint8)).convert("RGB")
             return image.convert("RGB")
     except FileNotFoundError as error:
         raise FileNotFoundError(

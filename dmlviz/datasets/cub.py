@@ -7,7 +7,9 @@ release divides the images of *every* class, for classification, and has no part
 """
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -59,11 +61,11 @@ class CUB(ImageDataset):
                 'val_classes=20 for "train" and for "val"'
             )
         place = data_root(root)
-        if download and not (place / FOLDER).is_dir():
+        if download and not any(_has_lists(f) for f in (place / FOLDER, place)):
             fetch_archive(URL, MD5, FOLDER, place)
         self.folder = _find(place)
         paths = _read(self.folder / "images.txt")
-        labels = {i: int(c) for i, c in _read(self.folder / "image_class_labels.txt").items()}
+        labels = _read(self.folder / "image_class_labels.txt", int)
         names = _read(self.folder / "classes.txt")
         if paths.keys() != labels.keys():
             odd = len(paths.keys() ^ labels.keys())
@@ -122,10 +124,14 @@ def _class_ids(split: str, ids: list[int], val_classes: int) -> list[int]:
     return train[:held_out] if split == "train" else train[held_out:]
 
 
+def _has_lists(folder: Path) -> bool:
+    return (folder / "images.txt").is_file()
+
+
 def _find(root: Path) -> Path:
     """The folder with the official lists."""
     for folder in (root / FOLDER, root):
-        if (folder / "images.txt").is_file():
+        if _has_lists(folder):
             return folder
     if (root / FOLDER).is_dir():
         raise FileNotFoundError(
@@ -141,19 +147,21 @@ def _find(root: Path) -> Path:
     )
 
 
-def _read(path: Path) -> dict[int, str]:
+def _read(path: Path, kind: Callable[[str], Any] = str) -> dict[int, Any]:
     """A list of the release: lines of an id, a space, a value."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: unpack the official {FOLDER}.tgz again")
     entries = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        parts = line.split(" ", 1)
-        if len(parts) != 2 or not parts[0].isdigit() or not parts[1].strip():
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            key, value = line.split(maxsplit=1)
+            entries[int(key)] = kind(value.strip())
+        except ValueError:
             raise ValueError(
                 f"{path}, line {number}: expected 'id value', got {line!r}: "
                 "the file is damaged, unpack the archive again"
-            )
-        entries[int(parts[0])] = parts[1].strip()
+            ) from None
     return entries
 
 

@@ -24,9 +24,9 @@ def fetch_archive(url: str, md5: str, folder: str, root: Path) -> Path:
     """
     import pooch
 
-    root.mkdir(parents=True, exist_ok=True)
     name = url.rsplit("/", 1)[-1]
     try:
+        root.mkdir(parents=True, exist_ok=True)
         archive = pooch.retrieve(url, f"md5:{md5}", fname=name, path=root, progressbar=True)
     except ValueError as error:  # pooch: the hash does not match
         raise ValueError(
@@ -43,21 +43,23 @@ def fetch_archive(url: str, md5: str, folder: str, root: Path) -> Path:
 
 def unpack(archive: Path, folder: str, root: Path) -> Path:
     """Unpack `folder` of a tar archive to `root/folder`; every member is checked before any."""
+    if (root / folder).exists():
+        raise FileExistsError(
+            f"{root / folder} exists, but is not complete: move it away and load again"
+        )
     try:
         with tarfile.open(archive) as tar, tempfile.TemporaryDirectory(dir=root) as workplace:
             members = tar.getmembers()
             for member in members:
                 _refuse_unsafe(member, archive)
             wanted = [m for m in members if PurePosixPath(m.name).parts[:1] == (folder,)]
-            if not wanted:
+            if not any(m.isdir() or len(PurePosixPath(m.name).parts) > 1 for m in wanted):
                 raise ValueError(f"{archive} holds no folder {folder}")
             tar.extractall(workplace, members=wanted, filter="data")
             # Only a complete folder gets its name, in one step.
             shutil.move(Path(workplace) / folder, root / folder)
-    except (tarfile.ReadError, EOFError) as error:
-        raise ValueError(
-            f"{archive} is damaged or cut short ({error}): delete it and load again"
-        ) from error
+    except (tarfile.TarError, EOFError, NotADirectoryError) as error:
+        raise ValueError(f"{archive} is damaged or cut short: delete it and load again") from error
     return root / folder
 
 

@@ -117,7 +117,7 @@ def _images_by_class(root: Path) -> dict[str, list[Path]]:
     folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
     found = {}
     for folder in folders:
-        images = [p for p in folder.rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file()]
+        images = [p for p in folder.rglob("*") if _is_image(p, folder)]
         if images:
             found[folder.name] = sorted(images)
     empty = len(folders) - len(found)
@@ -132,6 +132,11 @@ def _images_by_class(root: Path) -> dict[str, list[Path]]:
             "the layout is root/class/image"
         )
     return found
+
+
+def _is_image(path: Path, folder: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return not hidden and path.suffix.lower() in EXTENSIONS and path.is_file()
 
 
 def _check_lists(

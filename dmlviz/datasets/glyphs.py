@@ -10,6 +10,8 @@ Rendering is seeded and takes a few seconds; the result is cached under the data
 
 import os
 import unicodedata
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -185,15 +187,25 @@ def _slope(rng: np.random.Generator, n: int) -> np.ndarray:
 def _cached(split: str, root: Path) -> tuple[np.ndarray, np.ndarray]:
     """The split from its cache file, rendered first where there is none yet."""
     place = root / "glyphs" / f"v{VERSION}-{split}.npz"
-    if place.is_file():
-        try:
-            with np.load(place) as stored:
-                return stored["images"], stored["targets"]
-        except (OSError, ValueError, KeyError, EOFError):
-            pass  # a damaged cache file: render again and replace it
+    try:
+        return _read(place, split)
+    except _UNREADABLE:
+        pass  # no cache file yet, or a damaged one: render, and replace it
     seed = [VERSION, Glyphs.splits.index(split)]
     images, targets = render(class_characters(split), IMAGES_PER_CLASS[split], seed)
     _store(place, images=images, targets=targets)
+    return images, targets
+
+
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error)
+
+
+def _read(place: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    with place.open("rb") as file, np.load(file) as stored:
+        images, targets = stored["images"], stored["targets"]
+    n = len(class_characters(split)) * IMAGES_PER_CLASS[split]
+    if images.shape != (n, SIZE, SIZE) or targets.shape != (n,):
+        raise ValueError(f"{place} does not hold the {split} split")
     return images, targets
 
 

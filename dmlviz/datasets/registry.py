@@ -49,8 +49,8 @@ def load(
     """
     if name not in _SETS:
         close = difflib.get_close_matches(name, _SETS, n=1)
-        hint = f", did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"unknown data set {name!r}{hint} There are: {', '.join(_SETS)}")
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise ValueError(f"unknown data set {name!r}{hint}: there are {', '.join(_SETS)}")
     module, cls, _ = _SETS[name]
     loader = getattr(import_module(module), cls)
     return loader(split, root=root, transform=transform, **options)

@@ -1,6 +1,6 @@
 """Which images form a batch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -12,10 +12,9 @@ from dmlviz.datasets.base import as_index_tensor
 class ClassBalancedBatchSampler(Sampler[list[int]]):
     """Batches of `classes_per_batch` classes with `samples_per_class` images each.
 
-    Losses that compare images with each other need several of a class in one batch. Every class
-    is drawn equally often (give or take one batch), and each class walks through all its images
-    before one repeats. Only where a class has fewer than `samples_per_class` images does a batch
-    hold an image twice.
+    Losses that compare images with each other need several of a class in one batch. In a pass every
+    class is drawn equally often (give or take one batch), and so is every image of a class. Only
+    where a class has fewer than `samples_per_class` images does a batch hold an image twice.
 
     An epoch has exactly `len(sampler)` = ⌊N / (classes_per_batch · samples_per_class)⌋ batches,
     at least one. Each pass draws anew; the order follows from `seed` and the number of the pass.
@@ -53,19 +52,31 @@ class ClassBalancedBatchSampler(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         self.epoch += 1
-        walks = [_endless(members, generator) for members in self.members]
-        classes: list[int] = []
+        classes = _Deck(range(len(self.members)), generator)
+        images = [_Deck(members.tolist(), generator) for members in self.members]
         for _ in range(len(self)):
-            if len(classes) < self.classes_per_batch:  # the rest of a round is too few: a new one
-                classes = torch.randperm(len(self.members), generator=generator).tolist()
-            chosen, classes = (
-                classes[: self.classes_per_batch],
-                classes[self.classes_per_batch :],
-            )
-            yield [next(walks[c]) for c in chosen for _ in range(self.samples_per_class)]
+            yield [
+                i
+                for c in classes.draw(self.classes_per_batch)
+                for i in images[c].draw(self.samples_per_class)
+            ]
 
 
-def _endless(members: torch.Tensor, generator: torch.Generator) -> Iterator[int]:
-    """The members in random order, again and again."""
-    while True:
-        yield from members[torch.randperm(len(members), generator=generator)].tolist()
+class _Deck:
+    """Cards that are dealt in random order; when all are out, they are shuffled again."""
+
+    def __init__(self, cards: Iterable[int], generator: torch.Generator) -> None:
+        self.cards, self.generator = list(cards), generator
+        self.left: list[int] = []
+
+    def draw(self, n: int) -> list[int]:
+        """The next n cards, all different where there are so many: a card just dealt waits."""
+        hand: list[int] = []
+        while len(hand) < n:
+            if not self.left:
+                order = torch.randperm(len(self.cards), generator=self.generator)
+                self.left = [self.cards[i] for i in order]
+            card = next((c for c in self.left if c not in hand), self.left[0])
+            self.left.remove(card)
+            hand.append(card)
+        return hand

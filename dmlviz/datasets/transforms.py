@@ -44,12 +44,12 @@ def photo(
     """The recipe of the Proxy-Anchor authors' code for photographs.
 
     Training: a random crop of 8 to 100 % of the area, resized to `size`, flipped in half of the
-    cases. Otherwise: shorter side to `size` x 256/224, centre crop. Both: RGB, normalised.
+    cases. Otherwise: shorter side to `size` x 256/224, centre crop. Both are normalised.
 
     Args:
         size: side of the square result, in pixels.
         train: augment.
-        mean, std: per channel; ImageNet's by default.
+        mean, std: per channel, ImageNet's by default; of one channel: the image becomes grey.
     """
     from torchvision.transforms import v2
 
@@ -59,7 +59,7 @@ def photo(
         geometry = [v2.Resize(round(size * 256 / 224), antialias=True), v2.CenterCrop(size)]
     return v2.Compose(
         [
-            v2.RGB(),
+            v2.RGB() if len(mean) == 3 else v2.Grayscale(),
             *geometry,
             v2.ToImage(),
             v2.ToDtype(torch.float32, scale=True),

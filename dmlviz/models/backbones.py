@@ -4,6 +4,7 @@
 in order, so that a reader can look between them; a `Backbone` runs them one after the other.
 """
 
+import pickle
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -144,11 +145,10 @@ def _load_file(net: nn.Module, name: str, path: Path) -> None:
             f"weights: no file {path}. Give the path of a state dict of torchvision's {name}, "
             '"imagenet" to download torchvision\'s, or None for random weights'
         )
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    state = {key: value for key, value in state.items() if not key.startswith("aux")}
     try:
-        net.load_state_dict(state)
-    except RuntimeError as error:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        net.load_state_dict({k: v for k, v in state.items() if not k.startswith("aux")})
+    except (RuntimeError, AttributeError, EOFError, pickle.UnpicklingError) as error:
         raise ValueError(
             f"weights: {path} does not fit torchvision's {name}: {str(error)[:300]}"
         ) from error

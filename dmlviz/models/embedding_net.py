@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from dmlviz.datasets.transforms import HALF, photo
+from dmlviz.datasets.transforms import photo
 from dmlviz.geometry import normalize
 from dmlviz.models.backbones import BACKBONES, ImageNetWeights
 
@@ -72,6 +72,7 @@ class EmbeddingNet(nn.Module):
         if freeze_batchnorm:
             for norm in self._batchnorms():
                 norm.requires_grad_(False)
+            self.train()
 
     def forward(self, images: Tensor) -> Tensor:
         embeddings = self.head(self.features(images))
@@ -120,17 +121,16 @@ class EmbeddingNet(nn.Module):
 
         With `train`, augmented. Networks without pretrained weights get values in -1…1.
         """
-        if self.backbone_name == "identity" or (
-            self.backbone_name == "convnet" and self.in_channels != 3
-        ):
+        if self.backbone_name == "identity" or self.in_channels not in (1, 3):
             raise ValueError(
-                f"backbone {self.backbone_name!r} with in_channels={self.in_channels} has no "
-                "transform of its own: use the data set's default, transform=None"
+                f"backbone {self.backbone_name!r} with in_channels={self.in_channels} does not "
+                "take pictures, so it has no transform of its own: use the data set's default"
             )
         size = self.backbone.input_size or 64
         if self.pretrained:
             return photo(size, train=train)
-        return photo(size, train=train, mean=HALF, std=HALF)
+        half = (0.5,) * self.in_channels
+        return photo(size, train=train, mean=half, std=half)
 
     def train(self, mode: bool = True) -> "EmbeddingNet":
         super().train(mode)

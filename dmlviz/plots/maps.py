@@ -59,15 +59,9 @@ def embedding_map(
     xy, depth = _lay_out(x, method, seed, ax)
     chosen = chosen_classes(y, highlight) if labels is not None else []
     rest = ~np.isin(y, chosen)
-    ax.scatter(
-        xy[rest, 0],
-        xy[rest, 1],
-        s=9,
-        c=QUIET,
-        alpha=_faint(0.6, depth, rest),
-        linewidths=0,
-        zorder=1,
-    )
+    if rest.any():
+        quiet: dict[str, Any] = {"s": 9, "color": QUIET, "linewidths": 0, "zorder": 1}
+        ax.scatter(xy[rest, 0], xy[rest, 1], alpha=_faint(0.6, depth, rest), **quiet)
     for i, label in enumerate(chosen):
         of = y == label
         name = str(label) if classes is None else classes[label]

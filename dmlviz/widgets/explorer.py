@@ -100,7 +100,7 @@ def _stops(control: Any) -> list[Any]:
     if hasattr(control, "options"):
         options = [o[1] if isinstance(o, tuple) else o for o in control.options]
         return (
-            options if len(options) <= 10 else [options[0], options[len(options) // 2], options[-1]]
+            options if len(options) <= 20 else [options[0], options[len(options) // 2], options[-1]]
         )
     middle = (control.min + control.max) / 2
     return [control.min, int(middle) if isinstance(control.value, int) else middle, control.max]

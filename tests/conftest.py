@@ -1,0 +1,16 @@
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture(scope="session")
+def glyph_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root in which each Glyphs split is rendered once for all tests."""
+    return tmp_path_factory.mktemp("glyph_root")
