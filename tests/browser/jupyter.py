@@ -1,0 +1,148 @@
+"""JupyterLab and Chromium for tests: one server and one browser for the whole run."""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+# Cells out of view must stay in the page, and nothing may call home or save by itself.
+SETTINGS = {
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    "apputils-extension/notification": {"checkForUpdates": False, "fetchNews": "false"},
+    "docmanager-extension/plugin": {"autosave": False},
+}
+
+
+@contextlib.contextmanager
+def jupyterlab(folder, home):
+    """A server on the loopback address with settings of its own; gives (address, token)."""
+    for name, values in SETTINGS.items():
+        place = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(json.dumps(values))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(8)
+    environment = os.environ | {
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "IPYTHONDIR": str(home / "ipython"),
+    }
+    environment.pop("MPLBACKEND", None)  # notebooks draw inline
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}",
+        f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}", "--allow-root",
+        "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
+    ]  # fmt: skip
+    with (home / "server.log").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait_until_up(f"{address}/api/status?token={token}", server)
+            yield address, token
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+
+
+def _wait_until_up(address, server, seconds=90):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if server.poll() is not None:
+            raise RuntimeError("JupyterLab ended before it answered")
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.3)
+    raise TimeoutError(f"JupyterLab did not answer in {seconds} s")
+
+
+class Notebook:
+    """One notebook open in JupyterLab."""
+
+    def __init__(self, page, address, token, name):
+        self.page = page
+        page.goto(f"{address}/lab/tree/{name}?token={token}&reset")
+        page.wait_for_function(
+            """() => {
+              const s = window.jupyterapp?.shell?.currentWidget?.sessionContext?.session;
+              return s?.kernel?.status === 'idle' && s.kernel.connectionStatus === 'connected';
+            }""",
+            timeout=120_000,
+        )
+
+    def run_all(self, seconds=300):
+        """Run every cell, and wait for the last one (the kernel's status is no guide to that)."""
+        self.page.set_default_timeout(seconds * 1000)
+        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        self.page.set_default_timeout(30_000)
+
+    def errors(self):
+        """Names and words of all errors in the outputs."""
+        return self.page.evaluate(
+            """() => {
+              const found = [];
+              for (const cell of window.jupyterapp.shell.currentWidget.content.model.cells) {
+                for (const output of cell.sharedModel.toJSON().outputs ?? []) {
+                  const {output_type, ename, evalue} = output;
+                  if (output_type === 'error') found.push(`${ename}: ${evalue}`);
+                }
+              }
+              return found;
+            }"""
+        )
+
+    def restart(self):
+        """Restart the kernel and forget all outputs."""
+        self.page.evaluate(
+            """async () => {
+              const panel = window.jupyterapp.shell.currentWidget;
+              for (const cell of panel.content.widgets) cell.model.clearExecution?.();
+              for (const cell of panel.content.model.cells) cell.outputs?.clear();
+              await panel.sessionContext.session.kernel.restart();
+            }"""
+        )
+
+
+class Slider:
+    """An ipywidgets slider with its picture, found by the slider's label."""
+
+    def __init__(self, page, label):
+        self.page = page
+        self.slider = page.locator(".widget-slider").filter(
+            has=page.locator(".widget-label", has_text=label)
+        )
+        self.image = page.locator(".widget-image")
+        self.slider.wait_for(timeout=60_000)
+
+    def picture(self):
+        return self.image.screenshot()
+
+    def press(self, key):
+        """Press a key on the handle; returns when the browser shows another picture."""
+        before = self.image.get_attribute("src")
+        self.slider.locator(".noUi-handle").press(key)
+        self.page.wait_for_function(
+            """([before]) => {
+              const image = document.querySelector('.widget-image');
+              return image.src !== before && image.complete && image.naturalWidth > 0;
+            }""",
+            arg=[before],
+        )
+        return self.picture()
