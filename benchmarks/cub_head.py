@@ -69,38 +69,26 @@ def _features(model: models.EmbeddingNet, dataset: Any) -> datasets.Features:
     return datasets.Features(evaluation.embed(model, dataset, features=True)[0], dataset)
 
 
-def _fold(train: datasets.Features, fold: int) -> tuple[datasets.Features, datasets.Features]:
+def _fold(train: datasets.Features, fold: int) -> tuple[datasets.OfClasses, datasets.OfClasses]:
     """The training features without, and of, every FOLDS-th class."""
-    held_out = torch.arange(len(train.classes)) % FOLDS == fold
-    return _of_classes(train, ~held_out), _of_classes(train, held_out)
-
-
-def _of_classes(data: datasets.Features, wanted: torch.Tensor) -> datasets.Features:
-    rows = wanted[data.targets]
-    renumbered = torch.cumsum(wanted, 0) - 1
-    source = argparse.Namespace(
-        targets=renumbered[data.targets[rows]],
-        classes=[name for name, keep in zip(data.classes, wanted, strict=True) if keep],
-        name=data.name,
-        split=data.split,
-    )
-    return datasets.Features(data.features[rows], source)
+    classes = range(len(train.classes))
+    seen = datasets.OfClasses(train, [c for c in classes if c % FOLDS != fold])
+    return seen, datasets.OfClasses(train, classes[fold::FOLDS])
 
 
 def _settings() -> list[dict[str, float]]:
     return [dict(zip(GRID, values, strict=True)) for values in product(*GRID.values())]
 
 
-def _head(train: datasets.Features, seed: int = 0) -> models.EmbeddingNet:
-    head = models.EmbeddingNet(
-        "identity", EMBEDDING_SIZE, in_channels=train.features.shape[1], seed=seed
-    )
-    head.initialize_head(train.features)
+def _head(train: Any, seed: int = 0) -> models.EmbeddingNet:
+    features = torch.stack([x for x, _ in train])
+    head = models.EmbeddingNet("identity", EMBEDDING_SIZE, in_channels=features.shape[1], seed=seed)
+    head.initialize_head(features)
     return head
 
 
 def _fit(
-    setting: dict[str, Any], train: datasets.Features, epochs: int, seed: int, **watched: Any
+    setting: dict[str, Any], train: Any, epochs: int, seed: int, **watched: Any
 ) -> tuple[models.EmbeddingNet, Any]:
     head = _head(train, seed)
     loss = losses.ProxyAnchorLoss(len(train.classes), EMBEDDING_SIZE, seed=seed)

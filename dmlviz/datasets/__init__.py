@@ -5,15 +5,20 @@ Embedded sets render themselves and need no download. For the real benchmarks se
 
 from dmlviz.datasets.base import ImageDataset
 from dmlviz.datasets.features import Features
+from dmlviz.datasets.noise import with_outliers, with_wrong_labels
 from dmlviz.datasets.registry import available, load
 from dmlviz.datasets.roots import data_root
 from dmlviz.datasets.samplers import ClassBalancedBatchSampler
+from dmlviz.datasets.subset import OfClasses
 
 __all__ = [
     "ClassBalancedBatchSampler",
     "Features",
     "ImageDataset",
+    "OfClasses",
     "available",
     "data_root",
     "load",
+    "with_outliers",
+    "with_wrong_labels",
 ]
