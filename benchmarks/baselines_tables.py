@@ -18,9 +18,10 @@ def report(result: dict[str, Any]) -> str:
     runs, plan = result["runs"], result["plan"]
     parts = [
         f"# {result['what']}",
-        f"{result['data']}; {plan['epochs']} epochs, batches of {plan['batch']}. Recall@1 on the test classes in "
-        "the epoch that was best on the validation classes, in per cent, mean ± standard deviation "
-        "over seeds. Plan, grid and every run: the command's docstring and the JSON beside.",
+        f"{result['data']}; {plan['epochs']} epochs, batches of {plan['batch']}. Recall@1 on the "
+        "test classes in the epoch that was best on the validation classes, in per cent, mean ± "
+        "standard deviation over seeds. The plan is in the command's docstring, every run in the "
+        "JSON beside.",
         _main_table([r for r in runs if r["part"] == "main"]),
         _noise_table(runs),
         _grid_table([r for r in runs if r["part"] == "alpha x delta"]),
