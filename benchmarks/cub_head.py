@@ -47,7 +47,7 @@ def main() -> None:
     trials = [_try(setting, train) for setting in _settings()]
     best = max(trials, key=lambda trial: trial["val_recall@1"])
     rows = {
-        "untrained features": [_figures(test.features, test)],
+        "ImageNet features, no head": [_figures(test.features, test)],
         f"PCA-{EMBEDDING_SIZE}": [_figures(evaluation.embed(_head(train), test)[0], test)],
         "Proxy-Anchor head": [_run(best, train, test, seed) for seed in SEEDS],
     }

@@ -2,12 +2,15 @@
 
 from dmlviz.plots.curves import recall_curves, training_curves
 from dmlviz.plots.distances import pair_distances
+from dmlviz.plots.forces import force_field, loss_profile
 from dmlviz.plots.gallery import retrieval_gallery
 from dmlviz.plots.maps import embedding_map
 from dmlviz.plots.projection import project
 
 __all__ = [
     "embedding_map",
+    "force_field",
+    "loss_profile",
     "pair_distances",
     "project",
     "recall_curves",

@@ -128,11 +128,10 @@ def _thumbnails(
     dataset: Any,
     most: int,
 ) -> None:
-    """Pictures at some points, highlighted classes first, none upon another."""
+    """Pictures at some points: one of each highlighted class, then what does not overlap."""
     gap = np.ptp(ax.get_xlim()) / 17  # about one thumbnail
-    first = np.argsort(~np.isin(y, chosen), kind="stable")
-    taken: list[int] = []
-    for i in first:
+    taken = [_most_central(xy, np.flatnonzero(y == label)) for label in chosen][:most]
+    for i in np.argsort(~np.isin(y, chosen), kind="stable"):  # highlighted classes first
         if len(taken) == most:
             break
         if all(np.abs(xy[i] - xy[j]).max() > gap for j in taken):
@@ -145,3 +144,9 @@ def _thumbnails(
         tile = AnnotationBbox(picture, xy[i], bboxprops=frame, pad=0.05, zorder=4)
         tile.set_in_layout(False)  # lies within the map: the layout need not make room
         ax.add_artist(tile)
+
+
+def _most_central(xy: np.ndarray, rows: np.ndarray) -> int:
+    """Of these points the one nearest to their median."""
+    away = np.abs(xy[rows] - np.median(xy[rows], axis=0)).sum(axis=1)
+    return int(rows[away.argmin()])

@@ -2,6 +2,8 @@
 
 from dmlviz.widgets.epochs import EpochExplorer
 from dmlviz.widgets.explorer import Explorer
+from dmlviz.widgets.loss_explorer import LossExplorer
+from dmlviz.widgets.playground import TrainingPlayground
 from dmlviz.widgets.view import FigureView
 
-__all__ = ["EpochExplorer", "Explorer", "FigureView"]
+__all__ = ["EpochExplorer", "Explorer", "FigureView", "LossExplorer", "TrainingPlayground"]

@@ -4,7 +4,6 @@ Moving a control calls `compute(**params)` and draws its result. An error shows 
 words *and* is raised again: JupyterLab hides errors of callbacks, and a test must see them.
 """
 
-import base64
 import html
 from abc import ABC, abstractmethod
 from typing import Any
@@ -68,7 +67,7 @@ class Explorer(ABC):
         drawn = 0
         for control in self.controls.values():
             start = control.value
-            for value in _stops(control):
+            for value in stops(control):
                 control.value = value
                 drawn += 1
             control.value = start
@@ -89,13 +88,10 @@ class Explorer(ABC):
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """The live widget, and beside it the picture for readers without a kernel."""
-        bundle = dict(self.widget._repr_mimebundle_())
-        bundle["image/png"] = base64.b64encode(self.view.png()).decode()
-        bundle["text/plain"] = self.view.alt
-        return bundle
+        return self.view.mimebundle(self.widget)
 
 
-def _stops(control: Any) -> list[Any]:
+def stops(control: Any) -> list[Any]:
     """Both ends and the middle of a slider, all options of a choice."""
     if hasattr(control, "options"):
         options = [o[1] if isinstance(o, tuple) else o for o in control.options]

@@ -5,9 +5,11 @@ Only the artists that move are drawn anew; axes, ticks and text come from a save
 callbacks may run on another thread than the notebook's cell, and pyplot would mix their figures up.
 """
 
+import base64
 import io
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import ipywidgets
 import numpy as np
@@ -48,6 +50,13 @@ class FigureView:
         with self._lock:
             self._draw()
             return self._encode()
+
+    def mimebundle(self, widget: ipywidgets.Widget) -> dict[str, Any]:
+        """What a notebook shows of `widget`: itself, or this picture where it cannot live."""
+        bundle = dict(widget._repr_mimebundle_())
+        bundle["image/png"] = base64.b64encode(self.png()).decode()
+        bundle["text/plain"] = self.alt
+        return bundle
 
     def pixels(self) -> np.ndarray:
         """The picture as it is now, `(height, width, 4)` bytes."""

@@ -1,0 +1,310 @@
+"""The loss explorer, the playground and the loop behind it, without a browser."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from dmlviz import datasets, losses, plots, widgets
+from dmlviz.plots import forces
+from dmlviz.widgets.controls import controls_for, hyperparameters
+from dmlviz.widgets.live import LiveRun
+
+ALL = [
+    losses.ContrastiveLoss(0.8),
+    losses.TripletLoss(0.4),
+    losses.TripletLoss(0.4, "semihard"),
+    losses.TripletLoss(0.4, "hardest"),
+    losses.NormalizedSoftmaxLoss(200, 64),
+    losses.ProxyNCALoss(200, 64),
+    losses.ProxyAnchorLoss(200, 64),
+]
+
+
+def name(loss):
+    return f"{type(loss).__name__} {getattr(loss, 'mining', '')}"
+
+
+@pytest.fixture
+def glyphs(glyph_root):
+    return datasets.load("glyphs", "train", glyph_root)
+
+
+@pytest.fixture
+def playground(glyphs):
+    made = []
+
+    def make(loss, **options):
+        made.append(widgets.TrainingPlayground(glyphs, loss, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+# --- forces -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ALL, ids=name)
+def test_forces_are_minus_the_gradient_along_the_circle(loss):
+    x, y, proxies = forces.configuration("mixed")
+    small = forces.in_the_plane(loss, proxies)
+    value, force = forces.forces(small, x, y)
+    assert value == pytest.approx(small(x, y).item())
+    torch.testing.assert_close((force * x).sum(dim=1), torch.zeros(12).double())
+    step = 1e-5
+    moved = torch.nn.functional.normalize(x + step * force)
+    predicted = value - step * (force**2).sum().item()
+    assert small(moved, y).item() == pytest.approx(predicted, rel=1e-3, abs=1e-8)
+
+
+@pytest.mark.parametrize("loss", ALL, ids=name)
+@pytest.mark.parametrize("positive", [True, False])
+def test_profiles_are_the_slope_of_the_loss(loss, positive):
+    where = torch.tensor([0.3, 0.30001, 0.9, 0.90001]).double()
+    values, slopes = forces.profile(loss, where, positive=positive)
+    for i in (0, 2):
+        measured = (values[i + 1] - values[i]) / 1e-5
+        torch.testing.assert_close(measured, slopes[i], rtol=1e-2, atol=1e-3)
+
+
+def test_proxy_nca_pulls_every_positive_alike_and_proxy_anchor_does_not():
+    """The point of the Proxy-Anchor paper's section 3.2."""
+    nca = forces.pull_and_push(losses.ProxyNCALoss(9, 4))[1]
+    assert nca.max() - nca.min() < 1e-9
+    anchor = forces.pull_and_push(losses.ProxyAnchorLoss(9, 4))[1]
+    assert anchor[0] > 30
+    assert anchor[-1] < 1e-6
+
+
+def test_the_force_field_draws_points_arrows_and_proxies():
+    ax = plots.force_field(losses.ProxyAnchorLoss(9, 4))
+    drawn = {len(line.get_xdata()) for line in ax.lines}
+    assert {4, 1, 12 * 6} <= drawn
+    assert plots.loss_profile(losses.TripletLoss()).get_xlabel() == "distance d to the anchor"
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
+def test_unknown_configurations_are_refused():
+    with pytest.raises(ValueError, match="mixed, sorted or collapsed"):
+        forces.configuration("round")
+
+
+# --- loss explorer ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ALL, ids=name)
+def test_every_loss_gets_sliders_of_its_own_hyperparameters(loss):
+    explorer = widgets.LossExplorer(loss)
+    assert set(explorer.controls) == {*hyperparameters(loss), "points"}
+    before = explorer.view.image.value
+    slider = next(iter(hyperparameters(loss)))
+    end = controls_for(loss)[slider]
+    explorer.update(**{slider: end.options[0][1] if hasattr(end, "options") else end.max})
+    assert explorer.view.image.value != before
+    assert explorer.sweep() >= 6
+    assert hyperparameters(loss) == hyperparameters(explorer.loss)  # the loss is not changed
+
+
+def test_losses_of_pytorch_metric_learning_can_be_explored():
+    from pytorch_metric_learning import losses as pml
+
+    assert "temperature" in widgets.LossExplorer(pml.NormalizedSoftmaxLoss(9, 4)).controls
+    multi_similarity = widgets.LossExplorer(pml.MultiSimilarityLoss())
+    assert set(multi_similarity.controls) == {"alpha", "beta", "base", "points"}
+    assert widgets.LossExplorer(pml.ProxyAnchorLoss(9, 4)).sweep() > 6
+
+
+def test_a_loss_without_numbers_is_refused():
+    with pytest.raises(ValueError, match="no numeric hyper-parameter"):
+        widgets.LossExplorer(torch.nn.Identity())
+
+
+def test_alpha_decides_how_many_points_proxy_anchor_pulls():
+    explorer = widgets.LossExplorer(losses.ProxyAnchorLoss(200, 64))
+
+    def felt(alpha):
+        force = explorer.compute(points="mixed", margin=0.1, alpha=alpha).force
+        size = np.linalg.norm(force, axis=1)
+        return (size > 0.05 * size.max()).sum()
+
+    assert felt(1.0) > felt(64.0)
+
+
+def test_the_twin_on_paper_shows_three_values():
+    figure = widgets.LossExplorer(losses.ProxyAnchorLoss(200, 64)).static()
+    titles = [ax.get_title() for ax in figure.axes]
+    assert [t.split(":")[0] for t in titles] == ["alpha = 1", "alpha = 32", "alpha = 64"]
+
+
+# --- live run ---------------------------------------------------------------------------------
+
+
+def live_threads():
+    return [t for t in threading.enumerate() if t.name.startswith("test-run")]
+
+
+def test_it_plays_pauses_and_goes_on():
+    seen = []
+    run = LiveRun(seen.append, lambda: None, "test-run")
+    run.params["margin"] = 0.1
+    run.play()
+    run.wait(5)
+    run.pause()
+    stopped = run.steps
+    time.sleep(0.1)
+    assert run.steps == stopped
+    run.params["margin"] = 0.5  # takes effect with the next step
+    run.play()
+    run.wait(stopped + 3)
+    assert seen[0] == {"margin": 0.1}
+    assert seen[-1] == {"margin": 0.5}
+    run.close()
+    assert not live_threads()
+
+
+def test_frames_are_limited():
+    frames = []
+    run = LiveRun(lambda _: time.sleep(0.001), lambda: frames.append(time.monotonic()), "test-run")
+    run.play()
+    run.wait(300)
+    run.close()
+    assert len(frames) <= run.steps / 10
+
+
+def test_a_second_run_of_the_same_name_ends_the_first():
+    first = LiveRun(lambda _: None, lambda: None, "test-run")
+    first.play()
+    second = LiveRun(lambda _: None, lambda: None, "test-run")
+    second.play()
+    second.wait(3)
+    assert len(live_threads()) == 1
+    with pytest.raises(RuntimeError, match="has ended"):
+        first.play()
+    second.close()
+    assert not live_threads()
+
+
+def test_an_error_in_the_loop_is_kept_shown_and_raised():
+    shown = []
+
+    def fail(_):
+        raise ZeroDivisionError("no batch")
+
+    run = LiveRun(fail, lambda: shown.append(run.error), "test-run")
+    run.play()
+    with pytest.raises(ZeroDivisionError, match="no batch"):
+        run.wait(1)
+    assert isinstance(shown[-1], ZeroDivisionError)
+    assert not run.playing
+    run.close()
+
+
+def test_waiting_for_too_long_says_how_far_it_came():
+    run = LiveRun(lambda _: time.sleep(0.05), lambda: None, "test-run")
+    run.play()
+    with pytest.raises(TimeoutError, match="of 1000 steps"):
+        run.wait(1000, seconds=0.2)
+    run.close()
+
+
+# --- playground -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "loss", [losses.TripletLoss(0.4, "semihard"), losses.ProxyNCALoss(200, 64, 0.2)], ids=name
+)
+def test_training_sorts_the_images_on_the_circle(playground, loss):
+    live = playground(loss)
+    before = live.view.image.value
+    live.step(150)
+    assert live.view.image.value != before
+    assert live.recalls[-1][1] > 0.8 > live.recalls[0][1]
+    assert live.losses[-1] < live.losses[0]
+
+
+def test_it_trains_in_the_background_and_pauses(playground):
+    live = playground(losses.TripletLoss(0.4))
+    live.toggle()
+    live.run.wait(10)
+    live.toggle()
+    assert not live.run.playing
+    assert len(live.losses) == live.run.steps >= 10
+
+
+def test_sliders_take_effect_in_mid_run(playground):
+    live = playground(losses.ProxyAnchorLoss(200, 64))
+    live.step(2)
+    live.update(alpha=1.0, margin=0.3, lr=1e-2)
+    live.step()
+    assert (live.loss.alpha, live.loss.margin) == (1.0, 0.3)
+    assert live.optimizer.param_groups[0]["lr"] == 1e-2
+    assert live.losses[2] < 0.5 * live.losses[1]  # a small alpha makes small numbers
+
+
+def test_reset_begins_anew_with_the_same_seed(playground):
+    live = playground(losses.TripletLoss(0.4))
+    live.step(5)
+    first = list(live.losses)
+    live.reset()
+    assert live.losses == []
+    live.step(5)
+    assert live.losses == first
+    other = playground(losses.TripletLoss(0.4), seed=1)
+    other.step(5)
+    assert other.losses != first
+
+
+def test_sweep_moves_every_slider_and_leaves_a_fresh_start(playground):
+    live = playground(losses.TripletLoss(0.4))
+    assert live.sweep() == 3 + 5  # margin: ends and middle; lr: five choices
+    assert live.params == {"margin": 0.4, "lr": 1e-3}
+    assert live.losses == []
+
+
+def test_its_twin_on_paper_shows_the_way(playground):
+    figure = playground(losses.TripletLoss(0.4)).static(steps=(0, 5))
+    assert [ax.get_title().split(":")[0] for ax in figure.axes] == ["step 0", "step 5"]
+
+
+def test_an_error_in_training_shows_in_the_widget(playground):
+    live = playground(losses.TripletLoss(0.4))
+
+    def fail(*_):
+        raise RuntimeError("out of <images>")
+
+    live.loss.forward = fail
+    live.play()
+    with pytest.raises(RuntimeError, match="out of"):
+        live.run.wait(1)
+    end = time.monotonic() + 5
+    while "out of" not in live.message.value and time.monotonic() < end:
+        time.sleep(0.02)
+    assert "out of &lt;images&gt;" in live.message.value
+    live.reset()
+    live.step()
+    assert live.message.value == ""
+
+
+def test_the_proxies_are_three_in_the_plane_and_the_loss_is_left_alone(playground):
+    loss = losses.ProxyAnchorLoss(200, 64)
+    before = loss.proxies.detach().clone()
+    live = playground(loss)
+    live.step(3)
+    assert live.loss.proxies.shape == (3, 2)
+    assert torch.equal(loss.proxies, before)
+
+
+def test_too_few_classes_are_refused(glyphs):
+    with pytest.raises(ValueError, match="9 are needed"):
+        widgets.TrainingPlayground(datasets.OfClasses(glyphs, range(5)), losses.TripletLoss())
+
+
+def test_readers_without_a_kernel_get_a_picture(playground):
+    bundle = playground(losses.TripletLoss(0.4))._repr_mimebundle_()
+    assert {"application/vnd.jupyter.widget-view+json", "image/png"} <= bundle.keys()
