@@ -255,6 +255,8 @@ def test_reset_begins_anew_with_the_same_seed(playground):
     assert live.losses == []
     live.step(5)
     assert live.losses == first
+    again = playground(losses.TripletLoss(0.4))  # ends the first: look at what is drawn by seed
+    assert torch.equal(again.images, live.images)
     other = playground(losses.TripletLoss(0.4), seed=1)
     other.step(5)
     assert other.losses != first

@@ -50,8 +50,8 @@ class TrainingPlayground:
         self.original, self.seed = loss, seed
         train = OfClasses(dataset, range(CLASSES))
         others = OfClasses(dataset, range(CLASSES, needed)) if unseen is None else unseen
-        self.images, self.labels = _stack(train)
-        self.unseen, self.unseen_labels = _stack(others)
+        self.images, self.labels = _stack(train, seed)
+        self.unseen, self.unseen_labels = _stack(others, seed)
 
         self.controls = controls_for(loss)
         self.controls["lr"] = ipywidgets.SelectionSlider(
@@ -269,8 +269,11 @@ class TrainingPlayground:
         return self.view.mimebundle(self.widget)
 
 
-def _stack(dataset: Any) -> tuple[Tensor, Tensor]:
-    images = torch.stack([dataset[i][0] for i in range(len(dataset))])
+def _stack(dataset: Any, seed: int) -> tuple[Tensor, Tensor]:
+    """All images at once, the data set's random augmentation drawn one time by the seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        images = torch.stack([dataset[i][0] for i in range(len(dataset))])
     return images.contiguous(memory_format=torch.channels_last), dataset.targets
 
 

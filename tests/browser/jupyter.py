@@ -120,29 +120,50 @@ class Notebook:
         )
 
 
-class Slider:
-    """An ipywidgets slider with its picture, found by the slider's label."""
+class Widget:
+    """The n-th of our widgets in the notebook: its picture and its controls, found by label."""
 
-    def __init__(self, page, label):
+    def __init__(self, page, n=0):
         self.page = page
-        self.slider = page.locator(".widget-slider").filter(
-            has=page.locator(".widget-label", has_text=label)
-        )
-        self.image = page.locator(".widget-image")
-        self.slider.wait_for(timeout=60_000)
+        self.box = page.locator(".widget-vbox:has(.widget-image)").nth(n)
+        self.image = self.box.locator(".widget-image")
+        self.image.wait_for(timeout=60_000)
 
     def picture(self):
         return self.image.screenshot()
 
-    def press(self, key):
-        """Press a key on the handle; returns when the browser shows another picture."""
+    def labels(self):
+        """Labels of all its sliders."""
+        return self.box.locator(".widget-slider .widget-label").all_inner_texts()
+
+    def press(self, label, key):
+        """Press a key on a slider's handle; returns the picture that follows."""
+        slider = self.box.locator(".widget-slider").filter(
+            has=self.page.locator(".widget-label", has_text=label)
+        )
+        return self._changed_by(lambda: slider.first.locator(".noUi-handle").press(key))
+
+    def choose(self, option):
+        """Choose from its dropdown; returns the picture that follows."""
+        return self._changed_by(lambda: self.box.locator("select").select_option(option))
+
+    def click(self, text):
+        self.box.locator("button").filter(has_text=text).click()
+
+    def wait_for_change(self):
+        """Wait until the picture is another one, and return it."""
+        return self._changed_by(lambda: None)
+
+    def caption(self):
+        """What stands below the picture: an error in words, or nothing."""
+        return self.box.locator(".widget-html").last.inner_text()
+
+    def _changed_by(self, action):
         before = self.image.get_attribute("src")
-        self.slider.locator(".noUi-handle").press(key)
+        action()
         self.page.wait_for_function(
-            """([before]) => {
-              const image = document.querySelector('.widget-image');
-              return image.src !== before && image.complete && image.naturalWidth > 0;
-            }""",
-            arg=[before],
+            """([image, before]) =>
+              image.src !== before && image.complete && image.naturalWidth > 0""",
+            arg=[self.image.element_handle(), before],
         )
         return self.picture()

@@ -1,0 +1,60 @@
+"""Lessons 01 and 02: every slider moves its picture; the playground trains, listens and restarts."""
+
+import pytest
+from browser.jupyter import Notebook, Widget
+
+pytestmark = pytest.mark.slow
+
+
+def move_every_slider(widget):
+    for label in widget.labels():
+        before = widget.picture()
+        assert widget.press(label, "ArrowRight") != before, label
+    assert widget.caption() == ""
+
+
+def play_with(playground, label):
+    """Play, change a slider in mid-run, pause, reset."""
+    fresh = playground.picture()
+    playground.click("play")
+    assert playground.wait_for_change() != fresh
+    playground.press(label, "ArrowRight")
+    assert playground.wait_for_change() != fresh  # it goes on
+    playground.click("play")  # and pauses
+    playground.page.wait_for_timeout(800)
+    still = playground.picture()
+    playground.page.wait_for_timeout(800)
+    assert playground.picture() == still
+    playground.click("reset")
+    playground.page.wait_for_timeout(800)
+    assert playground.picture() != still
+    assert playground.caption() == ""
+
+
+def test_triplets(page, server):
+    notebook = Notebook(page, *server, "01_triplets.ipynb")
+    notebook.run_all()
+    assert notebook.errors() == []
+    contrastive, triplet, playground = (Widget(page, n) for n in range(3))
+    move_every_slider(contrastive)
+    move_every_slider(triplet)
+    before = triplet.picture()
+    assert triplet.choose("collapsed") != before
+    play_with(playground, "margin")
+
+    notebook.restart()
+    notebook.run_all()
+    assert notebook.errors() == []
+    play_with(Widget(page, 2), "margin")
+
+
+def test_proxies(page, server):
+    notebook = Notebook(page, *server, "02_proxies.ipynb")
+    notebook.run_all()
+    assert notebook.errors() == []
+    softmax, anchor, playground = (Widget(page, n) for n in range(3))
+    assert {"temperature"} <= set(softmax.labels())
+    move_every_slider(softmax)
+    assert {"margin", "alpha"} <= set(anchor.labels())
+    move_every_slider(anchor)
+    play_with(playground, "alpha")
