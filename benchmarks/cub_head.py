@@ -17,9 +17,9 @@ from itertools import product
 from typing import Any
 
 import torch
-from record import Stopwatch, markdown_table, provenance, save
 
 from dmlviz import datasets, evaluation, losses, methods, models, training
+from record import Stopwatch, markdown_table, provenance, save
 
 EMBEDDING_SIZE = 512
 KS = (1, 2, 4, 8)

@@ -8,10 +8,10 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from test_cub import make_cub
 
 from dmlviz.datasets import load
 from dmlviz.datasets.download import fetch_archive, unpack
+from test_cub import make_cub
 
 GOOD = {"birds/images/a.txt": b"first", "birds/list.txt": b"second", "other/c.txt": b"third"}
 

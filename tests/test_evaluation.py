@@ -3,12 +3,12 @@
 import tracemalloc
 
 import numpy as np
-import oracles
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import oracles
 from dmlviz import evaluation, models
 
 

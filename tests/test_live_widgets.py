@@ -224,8 +224,8 @@ def test_training_sorts_the_images_on_the_circle(playground, loss):
     before = live.view.image.value
     live.step(150)
     assert live.view.image.value != before
-    assert live.recalls[-1][1] > 0.8 > live.recalls[0][1]
-    assert live.losses[-1] < live.losses[0]
+    assert live.training.recalls[-1][1] > 0.8 > live.training.recalls[0][1]
+    assert live.training.losses[-1] < live.training.losses[0]
 
 
 def test_it_trains_in_the_background_and_pauses(playground):
@@ -234,7 +234,7 @@ def test_it_trains_in_the_background_and_pauses(playground):
     live.run.wait(10)
     live.toggle()
     assert not live.run.playing
-    assert len(live.losses) == live.run.steps >= 10
+    assert len(live.training.losses) == live.run.steps >= 10
 
 
 def test_sliders_take_effect_in_mid_run(playground):
@@ -242,31 +242,33 @@ def test_sliders_take_effect_in_mid_run(playground):
     live.step(2)
     live.update(alpha=1.0, margin=0.3, lr=1e-2)
     live.step()
-    assert (live.loss.alpha, live.loss.margin) == (1.0, 0.3)
-    assert live.optimizer.param_groups[0]["lr"] == 1e-2
-    assert live.losses[2] < 0.5 * live.losses[1]  # a small alpha makes small numbers
+    assert (live.training.loss.alpha, live.training.loss.margin) == (1.0, 0.3)
+    assert live.training.optimizer.param_groups[0]["lr"] == 1e-2
+    assert (
+        live.training.losses[2] < 0.5 * live.training.losses[1]
+    )  # a small alpha makes small numbers
 
 
 def test_reset_begins_anew_with_the_same_seed(playground):
     live = playground(losses.TripletLoss(0.4))
     live.step(5)
-    first = list(live.losses)
+    first = list(live.training.losses)
     live.reset()
-    assert live.losses == []
+    assert live.training.losses == []
     live.step(5)
-    assert live.losses == first
+    assert live.training.losses == first
     again = playground(losses.TripletLoss(0.4))  # ends the first: look at what is drawn by seed
-    assert torch.equal(again.images, live.images)
+    assert torch.equal(again.training.images, live.training.images)
     other = playground(losses.TripletLoss(0.4), seed=1)
     other.step(5)
-    assert other.losses != first
+    assert other.training.losses != first
 
 
 def test_sweep_moves_every_slider_and_leaves_a_fresh_start(playground):
     live = playground(losses.TripletLoss(0.4))
     assert live.sweep() == 3 + 5  # margin: ends and middle; lr: five choices
     assert live.params == {"margin": 0.4, "lr": 1e-3}
-    assert live.losses == []
+    assert live.training.losses == []
 
 
 def test_its_twin_on_paper_shows_the_way(playground):
@@ -280,7 +282,7 @@ def test_an_error_in_training_shows_in_the_widget(playground):
     def fail(*_):
         raise RuntimeError("out of <images>")
 
-    live.loss.forward = fail
+    live.training.loss.forward = fail
     live.play()
     with pytest.raises(RuntimeError, match="out of"):
         live.run.wait(1)
@@ -298,7 +300,7 @@ def test_the_proxies_are_three_in_the_plane_and_the_loss_is_left_alone(playgroun
     before = loss.proxies.detach().clone()
     live = playground(loss)
     live.step(3)
-    assert live.loss.proxies.shape == (3, 2)
+    assert live.training.loss.proxies.shape == (3, 2)
     assert torch.equal(loss.proxies, before)
 
 

@@ -1,11 +1,11 @@
 """Every loss against its naive form, against published values, and against what breaks losses."""
 
-import oracles
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import oracles
 from dmlviz import losses
 
 PROXY_LOSSES = {

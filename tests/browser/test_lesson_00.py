@@ -1,6 +1,7 @@
 """Lesson 00 as a student meets it: open, run all, drag the slider."""
 
 import pytest
+
 from browser.jupyter import Notebook, Widget
 
 pytestmark = pytest.mark.slow

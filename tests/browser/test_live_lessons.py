@@ -1,6 +1,7 @@
-"""Lessons 01 and 02: every slider moves its picture; the playground trains, listens and restarts."""
+"""Lessons 01 and 02: every slider moves its picture; the playground trains and listens."""
 
 import pytest
+
 from browser.jupyter import Notebook, Widget
 
 pytestmark = pytest.mark.slow
