@@ -223,7 +223,9 @@ def main() -> None:
             wanted = [{**run, "root": options.data_root} for run in plan()]
             complete(wanted, done, options.workers, watch)
         runs = list(done.values())
-    print(report(json.loads(path.read_text())))
+    result = json.loads(path.read_text())
+    save("baselines", result, report(result))
+    print(report(result))
 
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ def report(result: dict[str, Any]) -> str:
         _noise_table(runs),
         _grid_table([r for r in runs if r["part"] == "alpha x delta"]),
         _sweep_tables(runs, plan),
-        f"{result['minutes']} minutes on {result['machine']}, two runs at a time with one thread "
-        f"each; torch {result['versions']['torch']}, commit {result['commit']}. Made by "
-        "`python benchmarks/baselines.py`.",
+        f"{result['minutes']} minutes by the clock on {result['machine']}, two runs at a time with "
+        f"one thread each, beside other work; torch {result['versions']['torch']}, commit "
+        f"{result['commit']}. Made by `python benchmarks/baselines.py`.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

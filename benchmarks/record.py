@@ -18,7 +18,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 class Stopwatch:
-    """Minutes since it was made."""
+    """Wall-clock minutes since it was made."""
 
     def __init__(self) -> None:
         self.start = time.perf_counter()

@@ -16,6 +16,8 @@ from dmlviz.evaluation.evaluate import natural_metric
 from dmlviz.history import History, Snapshot
 from dmlviz.methods import Method
 
+__all__ = ["fit"]
+
 Schedule = str | Callable[[int], float]
 
 

@@ -103,7 +103,7 @@ def test_it_uses_public_names_only(path):
 
     code = "\n".join(cell.source for cell in cells(path, "code"))
     for room in dmlviz.__all__:
-        for name in re.findall(rf"\b{room}\.(\w+)", code):
+        for name in re.findall(rf"(?<![\w.]){room}\.(\w+)", code):
             module = getattr(dmlviz, room)
             assert name in getattr(module, "__all__", dir(module)), f"{room}.{name} is not public"
     assert not re.search(r"\._\w", code.replace("._repr", ""))

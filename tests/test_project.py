@@ -99,6 +99,14 @@ def test_links_between_files_resolve():
             assert (page.parent / target).exists(), f"{page} links to {target}"
 
 
+def test_results_in_the_readme_are_those_of_the_benchmarks():
+    results = "".join(p.read_text() for p in (ROOT / "benchmarks" / "results").glob("*.md"))
+    quoted = re.findall(r"\d+\.\d ± \d+\.\d", (ROOT / "README.md").read_text())
+    assert len(quoted) > 5
+    for figure in quoted:
+        assert figure in results, f"README quotes {figure}, which no result holds"
+
+
 def test_the_readmes_code_runs(tmp_path):
     """Every python block of the README, in order, in one process; training cut to one epoch."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
