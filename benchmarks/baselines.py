@@ -98,8 +98,8 @@ def perform(run: Run) -> Run:
 
     torch.set_num_threads(1)
     root, seed, dimension = run.get("root"), run.get("seed", 0), run.get("dimension", DIMENSION)
-    splits = ("train", "val", "test")
-    train, val, test = (datasets.load("glyphs", split, root) for split in splits)
+    train: Any = datasets.load("glyphs", "train", root)
+    val, test = datasets.load("glyphs", "val", root), datasets.load("glyphs", "test", root)
     if "wrong_labels" in run:
         train = datasets.with_wrong_labels(train, run["wrong_labels"], seed=seed)
     if "outliers" in run:

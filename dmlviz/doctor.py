@@ -127,6 +127,6 @@ def check_device() -> Finding:
 
         if torch.cuda.is_available():
             return Finding(True, "device", torch.cuda.get_device_name(0))
-        return Finding(True, "device", f"CPU, {torch.get_num_threads()} threads (enough for 00-05)")
+        return Finding(True, "device", f"CPU, {torch.get_num_threads()} threads")
     except Exception as error:
         return Finding(False, "device", f"{type(error).__name__}: {error}"[:160], INSTALL)
