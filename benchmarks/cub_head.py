@@ -10,6 +10,8 @@ How the head's settings are chosen: over GRID, by cross-validation on training c
 fourth training class is held out, four folds, one run per setting and fold (seed 0) on the other
 classes; the setting and epoch with the best mean held-out Recall@1 are kept. Then the head is
 trained on all training classes with them, once per seed, and the last epoch is reported.
+(An earlier version held one fifth of the classes out instead of four folds; it chose lr 3e-4 and 19
+epochs, and its heads reached 76.6 ± 0.7 % Recall@1 on the test classes of the same data.)
 """
 
 import argparse
