@@ -21,16 +21,13 @@ dimensions were thinned, for time:
 * **Proxy-Anchor alone**, one seed: alpha x delta, batch size, dimension.
 """
 
-import argparse
 import json
-import multiprocessing
-import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
+import resumable
 from baselines_tables import report
-from record import RESULTS, Stopwatch, provenance, save
+from record import RESULTS, provenance, save
 
 EPOCHS, TUNING_EPOCHS, BATCH, DIMENSION = 6, 4, 64, 64
 SEEDS, NOISE_SEEDS = range(5), range(3)
@@ -168,25 +165,6 @@ def best_settings(runs: list[Run]) -> dict[str, dict[str, float]]:
     return best
 
 
-def complete(plan: list[Run], done: dict[str, Run], workers: int, watch: Stopwatch) -> None:
-    """Perform what is planned and not done yet, keeping each run as it ends."""
-    missing = [run for run in plan if key(run) not in done]
-    before = _minutes_before()
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-        jobs = [pool.submit(perform, run) for run in missing]
-        for count, job in enumerate(as_completed(jobs), start=1):
-            run = job.result()
-            done[key(run)] = run
-            _save(list(done.values()), before + watch.minutes())
-            print(f"{count}/{len(missing)} {run['part']}, {run['loss']}", flush=True)
-
-
-def _minutes_before() -> float:
-    path = RESULTS / "baselines.json"
-    return json.loads(path.read_text())["minutes"] if path.is_file() else 0.0
-
-
 def _save(runs: list[Run], minutes: float) -> None:
     result = {
         "what": __doc__.splitlines()[0],
@@ -198,34 +176,23 @@ def _save(runs: list[Run], minutes: float) -> None:
             "dimension": DIMENSION,
             "grid": {"lr": LEARNING_RATES, **OWN_SETTINGS},
         },
-        "runs": [_rounded(run) for run in runs],
+        "runs": [resumable.rounded(run) for run in runs],
         **provenance(round(minutes, 1)),
     }
     save("baselines", result, report(result))
 
 
-def _rounded(run: Run) -> Run:
-    return {
-        name: [round(v, 4) for v in value] if isinstance(value, list) else value
-        for name, value in run.items()
-    }
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-root", help="where Glyphs is cached")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="runs at a time")
-    parser.add_argument("--render", action="store_true", help="only the table")
-    options = parser.parse_args()
-    path = RESULTS / "baselines.json"
-    runs = json.loads(path.read_text())["runs"] if path.is_file() else []
+    options = resumable.parse(__doc__.splitlines()[0])
+    runs, minutes = resumable.stored("baselines")
     if not options.render:
-        watch, done = Stopwatch(), {key(run): run for run in runs}
+        done = {key(run): run for run in runs}
         for plan in (lambda: tuning(), lambda: main_and_more(best_settings(list(done.values())))):
             wanted = [{**run, "root": options.data_root} for run in plan()]
-            complete(wanted, done, options.workers, watch)
-        runs = list(done.values())
-    result = json.loads(path.read_text())
+            minutes = resumable.complete(
+                wanted, done, key, perform, _save, workers=options.workers, minutes=minutes
+            )
+    result = json.loads((RESULTS / "baselines.json").read_text())
     save("baselines", result, report(result))
     print(report(result))
 

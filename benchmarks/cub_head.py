@@ -139,8 +139,8 @@ def _report(result: dict[str, Any]) -> str:
 
 {markdown_table(result["rows"])}
 
-Per cent on the test classes, mean ± standard deviation over seeds. Setting of each loss chosen out \
-of six on training classes, by {result["grid"]["folds"]}-fold cross-validation over classes \
+Per cent on the test classes, mean ± standard deviation over seeds. Setting of each loss chosen \
+out of six on training classes, by {result["grid"]["folds"]}-fold cross-validation over classes \
 ({chosen}); the grid is in the JSON beside.
 
 {result["minutes"]} minutes on {result["machine"]}; torch {result["versions"]["torch"]}, commit \

@@ -59,8 +59,8 @@ def fit(
         epochs: passes over `train`; 0 only evaluates.
         batch_size: images per step.
         lr: AdamW's learning rate of the network.
-        proxy_lr_multiplier: the parameters of the loss (proxies) learn this many times faster; 100
-            is the Proxy-Anchor authors' value.
+        proxy_lr_multiplier: the proxies of the loss learn this many times faster; 100 is the
+            Proxy-Anchor authors' value.
         weight_decay: AdamW's, on all parameters.
         warmup_epochs: epochs at the start in which only the head and the proxies train.
         schedule: factor on the learning rates: "cosine" (to 0), "constant", or a function of the
@@ -89,22 +89,23 @@ def fit(
         raise ValueError(
             f"lr and proxy_lr_multiplier must be positive, got {lr} and {proxy_lr_multiplier}"
         )
-    _check(method, train, val)
+    _check(method, model, train, val)
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     model.to(device)
     method.to(device)
     backbone, head = _split(model)
-    proxies = [p for p in method.parameters() if p.requires_grad]
+    proxies = method.proxies()
+    others = [p for p in _trainable(method) if not any(p is q for q in proxies)]
     groups: list[dict[str, Any]] = [
         {"params": backbone, "lr": lr},
-        {"params": head, "lr": lr},
+        {"params": [*head, *others], "lr": lr},
         {"params": proxies, "lr": lr * proxy_lr_multiplier},
     ]
     groups = [group for group in groups if group["params"]]
     optimizer = torch.optim.AdamW(groups, lr=lr, weight_decay=weight_decay)
     decay = torch.optim.lr_scheduler.LambdaLR(optimizer, _factor(schedule, epochs))
     loader = DataLoader(
-        train,
+        method.dataset(train),
         batch_sampler=method.batch_sampler(train, batch_size, seed),
         num_workers=workers,
         collate_fn=collate,
@@ -125,8 +126,8 @@ def fit(
                 rate = optimizer.param_groups[0]["lr"]
                 model.train()
                 total = 0.0
-                for step, (images, labels) in enumerate(loader, start=1):
-                    loss = method(model, (images.to(device), labels.to(device)))
+                for step, batch in enumerate(loader, start=1):
+                    loss = method(model, tuple(part.to(device) for part in batch))
                     optimizer.zero_grad()
                     loss.backward()
                     if clip_gradient is not None:
@@ -215,8 +216,8 @@ def _clip(groups: list[dict[str, Any]], largest: float) -> None:
             nn.utils.clip_grad_value_(with_gradient, largest)
 
 
-def _check(method: Method, train: Any, val: Any) -> None:
-    method.check(train)
+def _check(method: Method, model: nn.Module, train: Any, val: Any) -> None:
+    method.check(train, model)
     shared = class_names_shared(train, val)
     if shared:
         raise ValueError(
@@ -228,12 +229,15 @@ def _check(method: Method, train: Any, val: Any) -> None:
 def _split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """Trainable parameters of the backbone, and of the head; of any other model, all are head."""
     head = getattr(model, "head", model)
-    trainable = [p for p in model.parameters() if p.requires_grad]
     in_head = {id(p) for p in head.parameters()}
     return (
-        [p for p in trainable if id(p) not in in_head],
-        [p for p in trainable if id(p) in in_head],
+        [p for p in _trainable(model) if id(p) not in in_head],
+        [p for p in _trainable(model) if id(p) in in_head],
     )
+
+
+def _trainable(module: nn.Module) -> list[nn.Parameter]:
+    return [p for p in module.parameters() if p.requires_grad]
 
 
 def _factor(schedule: Schedule, epochs: int) -> Callable[[int], float]:

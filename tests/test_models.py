@@ -10,7 +10,7 @@ from torch import nn
 
 from dmlviz.models import BACKBONES, EmbeddingNet
 
-TORCHVISION = sorted(BACKBONES.keys() - {"convnet", "identity"})
+TORCHVISION = sorted(BACKBONES.keys() - {"convnet", "convnet_small", "identity"})
 
 
 def batch(*shape, seed=0):

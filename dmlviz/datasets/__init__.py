@@ -3,6 +3,7 @@
 Embedded sets render themselves and need no download. For the real benchmarks see each one's file.
 """
 
+from dmlviz.datasets import transforms
 from dmlviz.datasets.base import ImageDataset
 from dmlviz.datasets.features import Features
 from dmlviz.datasets.noise import with_outliers, with_wrong_labels
@@ -10,15 +11,18 @@ from dmlviz.datasets.registry import available, load
 from dmlviz.datasets.roots import data_root
 from dmlviz.datasets.samplers import ClassBalancedBatchSampler
 from dmlviz.datasets.subset import OfClasses
+from dmlviz.datasets.views import Views
 
 __all__ = [
     "ClassBalancedBatchSampler",
     "Features",
     "ImageDataset",
     "OfClasses",
+    "Views",
     "available",
     "data_root",
     "load",
+    "transforms",
     "with_outliers",
     "with_wrong_labels",
 ]

@@ -1,6 +1,7 @@
 """From a PIL image to the float tensor that a network takes.
 
-`glyph` needs torch alone and is fast; `photo` is the papers' recipe, built from torchvision.
+`glyph` and `glyph_views` need torch alone and are fast; `photo` is the papers' recipe, built from
+torchvision.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,7 @@ class glyph:
         self.shift = shift if train else 0
 
     def __call__(self, image: Image.Image) -> Tensor:
-        x = torch.from_numpy(np.array(image.convert("L")))[None].float() / 127.5 - 1
+        x = _grey(image)
         if not self.shift:
             return x
         padded = F.pad(x[None], [self.shift] * 4, mode="replicate")[0]
@@ -32,6 +33,37 @@ class glyph:
 
     def __repr__(self) -> str:
         return f"glyph(shift={self.shift})"
+
+
+class glyph_views:
+    """Strong random views of a grey image, `(1, H, W)`: for learning without labels.
+
+    Turned, sheared, scaled and shifted (its rim continued outwards), light and dark exchanged in
+    half of the cases, contrast and brightness changed, noise added. What is left in common between
+    two views is the shape.
+    """
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        x = _grey(image)
+        angle, shear = 0.25 * torch.randn(2)
+        scale, shift = torch.exp(0.15 * torch.randn(2)), 0.12 * torch.randn(2, 1)
+        turn = torch.stack([angle.cos(), -angle.sin() + shear, angle.sin(), angle.cos()]).reshape(
+            2, 2
+        )
+        theta = torch.cat([turn * scale, shift], dim=1)[None]
+        grid = F.affine_grid(theta, [1, *x.shape], align_corners=False)
+        x = F.grid_sample(x[None], grid, padding_mode="border", align_corners=False)[0]
+        sign, contrast, brightness, noise = torch.rand(4)
+        x = x * (0.6 + 0.8 * contrast) * (1 if sign < 0.5 else -1) + (brightness - 0.5)
+        return x + 0.2 * noise * torch.randn_like(x)
+
+    def __repr__(self) -> str:
+        return "glyph_views()"
+
+
+def _grey(image: Image.Image) -> Tensor:
+    """Grey values as `(1, H, W)` in -1…1."""
+    return torch.from_numpy(np.array(image.convert("L")))[None].float() / 127.5 - 1
 
 
 def photo(

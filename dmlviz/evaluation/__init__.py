@@ -3,6 +3,7 @@
 from dmlviz.evaluation.clustering import normalized_mutual_information
 from dmlviz.evaluation.evaluate import embed, evaluate
 from dmlviz.evaluation.index import nearest_neighbors
+from dmlviz.evaluation.probe import linear_probe
 from dmlviz.evaluation.report import RetrievalReport
 from dmlviz.evaluation.retrieval import recall_at_k, retrieval_metrics
 
@@ -10,6 +11,7 @@ __all__ = [
     "RetrievalReport",
     "embed",
     "evaluate",
+    "linear_probe",
     "nearest_neighbors",
     "normalized_mutual_information",
     "recall_at_k",

@@ -1,10 +1,25 @@
 """What a batch costs. One file per idea, each readable on its own.
 
-`pairs` compares samples with each other, `proxies` compares them with one vector per class.
-Every loss is an `nn.Module` called `loss(embeddings (N, D), labels (N,)) -> scalar`, as in
-pytorch-metric-learning, and a function of plain tensors under the lower-case name.
+`pairs` compares samples with each other, `proxies` compares them with one vector per class. Both
+are called `loss(embeddings (N, D), labels (N,)) -> scalar`, as in pytorch-metric-learning.
+`relaxed` and `distillation` compare a target with a source model:
+`loss(target (N, D), source (N, E)) -> scalar`. Each loss is an `nn.Module`, and a function of plain
+tensors under the lower-case name.
 """
 
+from dmlviz.losses.distillation import (
+    AttentionTransferLoss,
+    CRDLoss,
+    DarkRankLoss,
+    FitNetLoss,
+    PKTLoss,
+    RKDLoss,
+    attention_transfer,
+    darkrank,
+    pkt,
+    rkd_angle,
+    rkd_distance,
+)
 from dmlviz.losses.pairs import ContrastiveLoss, TripletLoss, contrastive, triplet
 from dmlviz.losses.proxies import (
     NormalizedSoftmaxLoss,
@@ -14,16 +29,41 @@ from dmlviz.losses.proxies import (
     proxy_anchor,
     proxy_nca,
 )
+from dmlviz.losses.relaxed import (
+    RelaxedContrastiveLoss,
+    RelaxedMultiSimilarityLoss,
+    relative_distances,
+    relaxed_contrastive,
+    relaxed_labels,
+    relaxed_multi_similarity,
+)
 
 __all__ = [
+    "AttentionTransferLoss",
+    "CRDLoss",
     "ContrastiveLoss",
+    "DarkRankLoss",
+    "FitNetLoss",
     "NormalizedSoftmaxLoss",
+    "PKTLoss",
     "ProxyAnchorLoss",
     "ProxyNCALoss",
+    "RKDLoss",
+    "RelaxedContrastiveLoss",
+    "RelaxedMultiSimilarityLoss",
     "TripletLoss",
+    "attention_transfer",
     "contrastive",
+    "darkrank",
     "normalized_softmax",
+    "pkt",
     "proxy_anchor",
     "proxy_nca",
+    "relative_distances",
+    "relaxed_contrastive",
+    "relaxed_labels",
+    "relaxed_multi_similarity",
+    "rkd_angle",
+    "rkd_distance",
     "triplet",
 ]

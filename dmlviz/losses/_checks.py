@@ -6,18 +6,39 @@ import torch
 from torch import Tensor
 
 
+def check_tensors(**arguments: object) -> None:
+    """Raise unless all arguments are tensors."""
+    if not all(isinstance(a, Tensor) for a in arguments.values()):
+        got = " and ".join(type(a).__name__ for a in arguments.values())
+        raise TypeError(f"{' and '.join(arguments)} must be torch tensors, got {got}")
+
+
+def check_embeddings(**batches: Tensor) -> None:
+    """Raise unless every argument is `(N, D)` floats with N ≥ 1."""
+    for name, x in batches.items():
+        if x.ndim != 2 or not x.is_floating_point():
+            raise ValueError(
+                f"{name} must be floats of shape (N, D), got {x.dtype} of shape {tuple(x.shape)}"
+            )
+        if len(x) == 0:
+            raise ValueError(f"{name} is empty (N = 0): a batch needs at least one sample")
+
+
+def check_pair_of_batches(target: Tensor, source: Tensor) -> None:
+    """Raise unless target and source are embeddings of equally many images."""
+    check_tensors(target=target, source=source)
+    check_embeddings(target=target, source=source)
+    if len(target) != len(source):
+        raise ValueError(
+            f"target and source must embed the same images, got {len(target)} and {len(source)} "
+            "rows"
+        )
+
+
 def check_batch(embeddings: Tensor, labels: Tensor) -> None:
     """Raise unless `embeddings` is `(N, D)` floats with N ≥ 1 and `labels` is `(N,)` integers."""
-    if not isinstance(embeddings, Tensor) or not isinstance(labels, Tensor):
-        got = f"{type(embeddings).__name__} and {type(labels).__name__}"
-        raise TypeError(f"embeddings and labels must be torch tensors, got {got}")
-    if embeddings.ndim != 2 or not embeddings.is_floating_point():
-        raise ValueError(
-            "embeddings must be floats of shape (N, D), "
-            f"got {embeddings.dtype} of shape {tuple(embeddings.shape)}"
-        )
-    if len(embeddings) == 0:
-        raise ValueError("embeddings is empty (N = 0): a batch needs at least one sample")
+    check_tensors(embeddings=embeddings, labels=labels)
+    check_embeddings(embeddings=embeddings)
     if labels.shape != (len(embeddings),):
         raise ValueError(
             f"labels must have shape ({len(embeddings)},), one per row of embeddings, "
@@ -52,6 +73,13 @@ def check_positive(**values: float) -> None:
     for name, value in values.items():
         if not (math.isfinite(value) and value > 0):
             raise ValueError(f"{name} must be a positive number, got {value}")
+
+
+def check_not_negative(**values: float) -> None:
+    """Raise unless every value is a finite number of at least 0."""
+    for name, value in values.items():
+        if not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"{name} must not be negative, got {value}")
 
 
 def check_finite(**values: float) -> None:

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.utils.data import BatchSampler, RandomSampler, Sampler
+from torch.utils.data import Sampler
 
-from dmlviz.datasets.samplers import ClassBalancedBatchSampler
-from dmlviz.methods.method import Method
+from dmlviz.methods.method import Method, balanced_batches, check_num_classes
 
 
 class Supervised(Method):
@@ -28,25 +26,15 @@ class Supervised(Method):
             samples_per_class = 4
         self.loss, self.samples_per_class = loss, samples_per_class
 
-    def forward(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(self, model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         images, labels = batch
         return self.loss(model(images), labels)
 
-    def check(self, train: Any) -> None:
+    def check(self, train: Any, model: nn.Module) -> None:
         """Raise if the loss was made for another number of classes than `train` has."""
-        expected, classes = getattr(self.loss, "num_classes", None), getattr(train, "classes", None)
-        if expected is not None and classes is not None and expected != len(classes):
-            raise ValueError(
-                f"the loss was made for num_classes={expected}, but the training set has "
-                f"{len(classes)} classes: build it with num_classes=len(train.classes)"
-            )
+        check_num_classes(self.loss, train)
 
     def batch_sampler(self, train: Any, batch_size: int, seed: int) -> Sampler[list[int]]:
         if self.samples_per_class is None:
-            generator = torch.Generator().manual_seed(seed)
-            order = RandomSampler(train, generator=generator)
-            return BatchSampler(order, min(batch_size, len(train)), drop_last=True)
-        classes = len(torch.as_tensor(train.targets).unique())
-        classes_per_batch = min(classes, max(2, batch_size // self.samples_per_class))
-        samples = max(self.samples_per_class, min(batch_size, len(train)) // classes_per_batch)
-        return ClassBalancedBatchSampler(train.targets, classes_per_batch, samples, seed)
+            return super().batch_sampler(train, batch_size, seed)
+        return balanced_batches(train, batch_size, self.samples_per_class, seed)

@@ -1,7 +1,7 @@
 """Backbones: from images to feature maps. Each is a `Backbone` with its stages by name.
 
-`convnet` is small and trains on two cores; the others are torchvision's. Stages are kept apart,
-in order, so that a reader can look between them; a `Backbone` runs them one after the other.
+`convnet` and `convnet_small` train on two cores; the others are torchvision's. Stages are kept
+apart, in order, so that a reader can look between them; a `Backbone` runs them one after the other.
 """
 
 import pickle
@@ -37,24 +37,27 @@ class Backbone(nn.Sequential):
         self.out_channels, self.min_size, self.input_size = out_channels, min_size, input_size
 
 
-def convnet(in_channels: int, weights: ImageNetWeights) -> Backbone:
-    """Four blocks of 3 x 3 convolution, pooling to half the size, batch norm, ReLU."""
-    if weights is not None:
-        raise ValueError("weights: the convnet has no published weights, use weights=None")
-    widths = (in_channels, 32, 64, 128, 256)
-    stages: OrderedDict[str, nn.Module] = OrderedDict(
-        (
-            f"block{i}",
-            nn.Sequential(
-                nn.Conv2d(widths[i - 1], widths[i], 3, padding=1, bias=False),
-                nn.MaxPool2d(2) if i < 4 else nn.Identity(),  # first: a quarter of the work follows
-                nn.BatchNorm2d(widths[i]),
-                nn.ReLU(),
+def _convnet(*widths: int) -> Callable[[int, ImageNetWeights], Backbone]:
+    """Blocks of 3 x 3 convolution, pooling to half the size (not in the last), batch norm, ReLU."""
+
+    def block(i: int, in_channels: int) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(
+                in_channels if i == 0 else widths[i - 1], widths[i], 3, padding=1, bias=False
             ),
+            # Pooling comes first: a quarter of the work follows.
+            nn.MaxPool2d(2) if i < len(widths) - 1 else nn.Identity(),
+            nn.BatchNorm2d(widths[i]),
+            nn.ReLU(),
         )
-        for i in range(1, 5)
-    )
-    return Backbone(stages, out_channels=widths[-1], min_size=8, input_size=None)
+
+    def build(in_channels: int, weights: ImageNetWeights) -> Backbone:
+        if weights is not None:
+            raise ValueError("weights: the convnet has no published weights, use weights=None")
+        stages = OrderedDict((f"block{i + 1}", block(i, in_channels)) for i in range(len(widths)))
+        return Backbone(stages, out_channels=widths[-1], min_size=8, input_size=None)
+
+    return build
 
 
 def identity(in_channels: int, weights: ImageNetWeights) -> Backbone:
@@ -104,7 +107,8 @@ def mobilenet_v2(in_channels: int, weights: ImageNetWeights) -> Backbone:
 
 
 BACKBONES: dict[str, Callable[[int, ImageNetWeights], Backbone]] = {
-    "convnet": convnet,
+    "convnet": _convnet(32, 64, 128, 256),
+    "convnet_small": _convnet(8, 16, 32, 64),  # a sixteenth of the parameters
     "identity": identity,
     "resnet18": _resnet("resnet18"),
     "resnet34": _resnet("resnet34"),

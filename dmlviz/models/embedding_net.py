@@ -1,6 +1,7 @@
 """EmbeddingNet: backbone → pooling → linear head → (length 1)."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from PIL import Image
@@ -13,12 +14,26 @@ from dmlviz.models.backbones import BACKBONES, ImageNetWeights
 POOLINGS = ("avg", "max", "avg+max")
 
 
+class Trace(NamedTuple):
+    """What a network makes of a batch on its way to the embeddings.
+
+    Attributes:
+        maps: feature maps `(N, C, H, W)` by the name of their stage, in order.
+        features: what the head sees, `(N, F)`.
+        embeddings: `(N, D)`.
+    """
+
+    maps: dict[str, Tensor]
+    features: Tensor
+    embeddings: Tensor
+
+
 class EmbeddingNet(nn.Module):
     """A network that maps an image to a point of the embedding space.
 
     Args:
-        backbone: "convnet", "resnet18", "resnet34", "resnet50", "resnet101", "googlenet",
-            "mobilenet_v2", or "identity" for inputs that are feature vectors already.
+        backbone: "convnet", "convnet_small", "resnet18", "resnet34", "resnet50", "resnet101",
+            "googlenet", "mobilenet_v2", or "identity" for inputs that are feature vectors already.
         embedding_size: D, the dimension of the space.
         in_channels: channels of the images (features of a vector, for "identity").
         weights: None (random), "imagenet" (torchvision's, downloaded by torchvision), or the path
@@ -80,10 +95,41 @@ class EmbeddingNet(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """What the head sees: the pooled last feature map, `(N, F)`."""
+        return self._pool(self.backbone(self._input(images)))
+
+    def trace(self, images: Tensor) -> Trace:
+        """The embeddings, and what the network made on the way to them."""
+        x = self._input(images)
+        maps = {}
+        for name, stage in self.backbone.named_children():
+            x = maps[name] = stage(x)
+        features = self._pool(x)
+        embeddings = self.head(features)
+        return Trace(maps, features, normalize(embeddings) if self.normalize else embeddings)
+
+    @torch.no_grad()
+    def stage_channels(self) -> dict[str, int]:
+        """Channels of the feature map of every stage, by name."""
+        device = self.head.weight.device
+        side = max(self.backbone.min_size, 1)
+        x = torch.zeros(1, self.in_channels, side, side, device=device)
+        if self.backbone_name == "identity":
+            x = x.flatten(1)
+        training = self.training
+        self.eval()
+        maps = self.trace(x).maps
+        self.train(training)
+        return {name: map.shape[1] for name, map in maps.items()}
+
+    def _input(self, images: Tensor) -> Tensor:
         self._check(images)
         if images.ndim == 2:
-            return self.backbone(images)
-        maps = self.backbone(images.contiguous(memory_format=torch.channels_last))
+            return images
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def _pool(self, maps: Tensor) -> Tensor:
+        if maps.ndim == 2:  # feature vectors
+            return maps
         if self.pooling == "avg":
             return maps.mean(dim=(2, 3))
         if self.pooling == "max":
