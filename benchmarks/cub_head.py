@@ -78,20 +78,27 @@ def _settings(loss: str) -> list[Setting]:
     return [{"lr": lr, **own} for lr, own in product(LEARNING_RATES, OWN_SETTINGS[loss])]
 
 
-def _loss(name: str, setting: Setting, classes: int, seed: int) -> torch.nn.Module:
+def _loss(name: str, setting: Setting, classes: int, size: int, seed: int) -> torch.nn.Module:
     if name == "Triplet, semi-hard":
         return losses.TripletLoss(setting["margin"], mining="semihard")
     build = {"Proxy-NCA": losses.ProxyNCALoss, "Proxy-Anchor": losses.ProxyAnchorLoss}[name]
-    return build(classes, EMBEDDING_SIZE, seed=seed)
+    return build(classes, size, seed=seed)
 
 
-def _fit(
-    loss: str, setting: Setting, train: Any, epochs: int, seed: int, **watched: Any
+def fit_head(
+    loss: str,
+    setting: Setting,
+    train: Any,
+    epochs: int,
+    seed: int,
+    size: int = EMBEDDING_SIZE,
+    **watched: Any,
 ) -> tuple[Any, Any]:
-    head = frozen.head(train, EMBEDDING_SIZE, seed)
+    """A linear head trained by the loss, and its history."""
+    head = frozen.head(train, size, seed)
     history = training.fit(
         head,
-        methods.Supervised(_loss(loss, setting, len(train.classes), seed)),
+        methods.Supervised(_loss(loss, setting, len(train.classes), size, seed)),
         train,
         epochs=epochs,
         batch_size=BATCH,
@@ -110,7 +117,7 @@ def _try(loss: str, setting: Setting, train: datasets.Features) -> Setting:
     curves = []
     for number in range(frozen.FOLDS):
         seen, unseen = frozen.fold(train, number)
-        _, history = _fit(loss, setting, seen, EPOCHS, 0, val=unseen, snapshot_size=0)
+        _, history = fit_head(loss, setting, seen, EPOCHS, 0, val=unseen, snapshot_size=0)
         curves.append(history["val_recall@1"])
     mean = torch.tensor(curves).mean(dim=0)
     trial = {**setting, "epochs": int(mean.argmax()), "val_recall@1": round(mean.max().item(), 4)}
@@ -123,7 +130,7 @@ def _try(loss: str, setting: Setting, train: datasets.Features) -> Setting:
 def _run(
     loss: str, setting: Setting, train: datasets.Features, test: datasets.Features, seed: int
 ) -> dict[str, float]:
-    head, _ = _fit(loss, setting, train, setting["epochs"], seed)
+    head, _ = fit_head(loss, setting, train, setting["epochs"], seed)
     return frozen.figures(evaluation.embed(head, test)[0], test)
 
 

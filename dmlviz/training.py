@@ -1,7 +1,6 @@
 """`fit`: a plain training loop. Batches, losses, steps; now and then a look at unseen classes."""
 
 import math
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,10 +10,9 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.std import tqdm
 
 from dmlviz.datasets.base import class_names_shared, collate
-from dmlviz.evaluation import embed, recall_at_k
-from dmlviz.evaluation.evaluate import natural_metric
-from dmlviz.history import History, Snapshot
+from dmlviz.history import History
 from dmlviz.methods import Method
+from dmlviz.watch import Watch
 
 __all__ = ["fit"]
 
@@ -113,7 +111,7 @@ def fit(
         persistent_workers=workers > 0,
     )
 
-    watch = _Watch(model, test, val, tuple(ks), snapshot_size, workers)
+    watch = Watch(model, test, val, tuple(ks), snapshot_size, workers)
     history = watch.history
     bar = tqdm(total=epochs * len(loader), disable=not progress, unit="step", mininterval=1)
     with torch.random.fork_rng(), bar:  # random augmentations follow the seed, and leave no trace
@@ -128,6 +126,11 @@ def fit(
                 total = 0.0
                 for step, batch in enumerate(loader, start=1):
                     loss = method(model, tuple(part.to(device) for part in batch))
+                    if not loss.requires_grad:
+                        raise ValueError(
+                            "the loss depends on nothing that trains"
+                            + (": set warmup_epochs=0" if epoch <= warmup_epochs else "")
+                        )
                     optimizer.zero_grad()
                     loss.backward()
                     if clip_gradient is not None:
@@ -146,61 +149,6 @@ def fit(
                 parameter.requires_grad_(True)
     watch.restore_best()
     return history
-
-
-class _Watch:
-    """Evaluates, keeps the history, and remembers the best model."""
-
-    def __init__(
-        self,
-        model: nn.Module,
-        test: Dataset[Any] | None,
-        val: Dataset[Any] | None,
-        ks: tuple[int, ...],
-        snapshot_size: int,
-        workers: int,
-    ) -> None:
-        self.model, self.ks, self.workers = model, ks, workers
-        self.sets = {name: s for name, s in (("val", val), ("test", test)) if s is not None}
-        self.snapshot_size = snapshot_size
-        self.history = History()
-        self.best = -1.0
-        self.best_state: dict[str, Any] | None = None
-        self.start = time.perf_counter()
-
-    def look(self, epoch: int, loss: float | None, lr: float, *, measure: bool = True) -> None:
-        record: dict[str, Any] = {"epoch": epoch, "loss": loss, "lr": lr}
-        record["seconds"] = time.perf_counter() - self.start
-        for name, dataset in self.sets.items() if measure else ():
-            x, y = embed(self.model, dataset, workers=self.workers)
-            recall = recall_at_k(x, y, self.ks, natural_metric(self.model))
-            record |= {f"{name}_recall@{k}": share for k, share in recall.items()}
-            if name == list(self.sets)[-1] and self.snapshot_size:
-                self.history.snapshots.append(self._snapshot(epoch, x, y, dataset))
-        self.history.records.append(record)
-        first = f"val_recall@{min(self.ks)}"
-        if record.get(first, -1.0) > self.best:
-            self.best, self.history.best_epoch = record[first], epoch
-            self.best_state = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-
-    def _snapshot(self, epoch: int, x: torch.Tensor, y: torch.Tensor, dataset: Any) -> Snapshot:
-        size = min(self.snapshot_size, len(x))
-        rows = torch.linspace(0, len(x) - 1, size).round().long()
-        classes = getattr(dataset, "classes", [str(c) for c in range(int(y.max()) + 1)])
-        return Snapshot(epoch, x[rows], y[rows], rows, list(classes))
-
-    def summary(self) -> dict[str, str]:
-        last = self.history.records[-1]
-        shown = {"loss": f"{last['loss']:.3f}"}
-        k = min(self.ks)
-        for name in self.sets:
-            if f"{name}_recall@{k}" in last:
-                shown[f"{name} R@{k}"] = f"{100 * last[f'{name}_recall@{k}']:.1f} %"
-        return shown
-
-    def restore_best(self) -> None:
-        if self.best_state is not None:
-            self.model.load_state_dict(self.best_state)
 
 
 def _at_least(least: int, **numbers: int) -> None:

@@ -48,6 +48,16 @@ def check_batch(embeddings: Tensor, labels: Tensor) -> None:
         raise ValueError(f"labels must be integers, got {labels.dtype}: use labels.long()")
 
 
+def as_labels(labels: Tensor) -> Tensor:
+    """Integer labels `(M,)`, or an error."""
+    if labels.ndim != 1 or labels.is_floating_point():
+        raise ValueError(
+            f"labels must be integers of shape (M,), got {labels.dtype} of shape "
+            f"{tuple(labels.shape)}"
+        )
+    return labels.long()
+
+
 def check_proxies(embeddings: Tensor, labels: Tensor, proxies: Tensor) -> None:
     """Raise unless `labels` are rows of `proxies` and both spaces have the same dimension."""
     check_batch(embeddings, labels)

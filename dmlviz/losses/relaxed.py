@@ -38,6 +38,7 @@ from dmlviz.losses._checks import check_pair_of_batches, check_positive
 
 
 @torch.no_grad()
+@in_float32
 def relaxed_labels(source: Tensor, sigma: float = 1.0) -> Tensor:
     """Relaxed labels w_ij of a source embedding, which is scaled to length 1 here.
 
@@ -56,6 +57,7 @@ def relaxed_labels(source: Tensor, sigma: float = 1.0) -> Tensor:
     return torch.exp(-pairwise_distances(normalize(source), squared=True) / sigma)
 
 
+@in_float32
 def relative_distances(target: Tensor) -> Tensor:
     """Distances d_ij of a target embedding, relative to the mean over each row.
 

@@ -17,6 +17,10 @@ from dmlviz.losses._checks import check_not_negative
 from dmlviz.methods.method import Method, balanced_batches, check_num_classes
 from dmlviz.models.embedding_net import EmbeddingNet
 
+SOME = (
+    16  # images whose views are compared: a coin flip shows itself in all but one of 65,000 cases
+)
+
 
 class EmbeddingTransfer(Method):
     """Train a target model by `loss(target's output, source's output)`.
@@ -93,24 +97,32 @@ class EmbeddingTransfer(Method):
     def check(self, train: Any, model: nn.Module) -> None:
         """Raise where source, target and data cannot work together; warn where they hardly do."""
         check_num_classes(self.label_loss, train)
-        labelled = not isinstance(_item(train), Tensor)
-        if not labelled and (self.label_loss is not None or self.samples_per_class is not None):
-            raise ValueError(
-                "label_loss and samples_per_class need labels, but the training set has none: "
-                "leave them out"
-            )
+        if isinstance(_item(train, 0), Tensor):
+            self._refuse_labels()
         if getattr(self.loss, "images", len(train)) != len(train):
             raise ValueError(
                 f"the loss remembers {self.loss.images} training images, but the training set has "
                 f"{len(train)}: build it with labels=train.targets"
             )
-        if self.views > 1 and torch.equal(_image(train), _image(train)):
+        some = torch.linspace(0, len(train) - 1, min(len(train), SOME)).long().tolist()
+        if self.views > 1 and all(torch.equal(_image(train, i), _image(train, i)) for i in some):
             _warn(
                 f"views={self.views}, but the training set shows the same view every time: use "
                 "views=1, or give it a random transform"
             )
         if isinstance(self.source, EmbeddingNet):
-            _check_source(self.source, model, _image(train))
+            _check_source(self.source, model, _image(train, 0))
+
+    def _refuse_labels(self) -> None:
+        if self.label_loss is not None or self.samples_per_class is not None:
+            raise ValueError(
+                "label_loss and samples_per_class need labels, but the training set has none: "
+                "leave them out"
+            )
+        if "labels" in getattr(self.loss, "needs", ()):
+            raise ValueError(
+                f"{type(self.loss).__name__} needs labels, but the training set has none"
+            )
 
 
 def _run(model: nn.Module, images: Tensor, compares: str) -> tuple[Any, Tensor]:
@@ -156,16 +168,16 @@ def _check_source(source: EmbeddingNet, model: nn.Module, image: Tensor) -> None
         )
 
 
-def _image(train: Any) -> Tensor:
-    """One view of one image of the set; the global random state is left alone."""
-    item = _item(train)
+def _image(train: Any, index: int) -> Tensor:
+    """One view of one image of the set."""
+    item = _item(train, index)
     return item if isinstance(item, Tensor) else item[0]
 
 
-def _item(train: Any) -> Any:
-    with torch.random.fork_rng(devices=[]):
-        torch.seed()  # another view each time, whatever the state was
-        return train[0]
+def _item(train: Any, index: int) -> Any:
+    with torch.random.fork_rng(devices=[]):  # the global random state is left alone
+        torch.default_generator.seed()  # another view each time, whatever the state was
+        return train[index]
 
 
 def _warn(text: str) -> None:

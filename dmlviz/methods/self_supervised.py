@@ -39,6 +39,8 @@ class SelfSupervised(Method):
 
     def forward(self, model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         images, _, _ = batch
+        if len(images) < 2:
+            raise ValueError("a batch of one image has no others to be told from: use batch_size=2")
         first, second = model(torch.cat([images[:, 0], images[:, 1]])).chunk(2)
         itself = torch.arange(len(first), device=first.device)
         there = normalized_softmax(first, itself, second, self.temperature)

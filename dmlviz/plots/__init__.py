@@ -6,6 +6,12 @@ from dmlviz.plots.forces import force_field, loss_profile
 from dmlviz.plots.gallery import retrieval_gallery
 from dmlviz.plots.maps import embedding_map
 from dmlviz.plots.projection import project
+from dmlviz.plots.transfer import (
+    relative_distance_scatter,
+    relaxed_label_curves,
+    relaxed_label_map,
+    transfer_forces,
+)
 
 __all__ = [
     "embedding_map",
@@ -14,6 +20,10 @@ __all__ = [
     "pair_distances",
     "project",
     "recall_curves",
+    "relative_distance_scatter",
+    "relaxed_label_curves",
+    "relaxed_label_map",
     "retrieval_gallery",
     "training_curves",
+    "transfer_forces",
 ]

@@ -1,6 +1,6 @@
 """The retrieval gallery: queries, and what the embedding finds nearest to each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,33 +27,40 @@ def retrieval_gallery(
 
     Args:
         dataset: has `.image(i)` and `.targets`.
-        embeddings: `(N, D)`, row i for item i of the data set.
+        embeddings: `(N, D)`, row i for item i of the data set; or `{name: embeddings}`, whose
+            results stand side by side under their names.
         queries: items to search with, or how many to draw at random.
         k: neighbours per query.
         metric: "cosine" or "euclidean".
         seed: of the draw.
         ax: Axes to draw on; None: a new figure.
     """
-    if len(embeddings) != len(dataset):
-        raise ValueError(
-            f"embeddings must have one row per image of the data set ({len(dataset)}), "
-            f"got {len(embeddings)}"
-        )
+    spaces = embeddings if isinstance(embeddings, Mapping) else {"nearest →": embeddings}
+    for x in spaces.values():
+        if len(x) != len(dataset):
+            raise ValueError(
+                f"embeddings must have one row per image of the data set ({len(dataset)}), "
+                f"got {len(x)}"
+            )
     if isinstance(queries, int):
         rows = np.random.default_rng(seed).choice(len(dataset), queries, replace=False)
     else:
         rows = np.asarray(queries)
-    found, _ = nearest_neighbors(embeddings, k, queries=rows, metric=metric)
-    ax = new_axes(ax, (0.85 * (k + 1.4), 0.92 * len(rows) + 0.3))
-    for row, (query, neighbours) in enumerate(zip(rows, found, strict=True)):
+    width = 1.4 + len(spaces) * (k + 0.4) - 0.4
+    ax = new_axes(ax, (0.85 * width, 0.92 * len(rows) + 0.3))
+    for row, query in enumerate(rows):
         _tile(ax, dataset.image(int(query)), 0, row, ANCHOR, "")
-        for column, item in enumerate(neighbours):
-            right = bool(dataset.targets[int(item)] == dataset.targets[int(query)])
-            colour, sign = (POSITIVE, "✓") if right else (NEGATIVE, "✗")
-            _tile(ax, dataset.image(int(item)), column + 1.4, row, colour, sign)
-    ax.set(xlim=(-0.1, k + 1.5), ylim=(len(rows), -0.35), aspect="equal")
     ax.text(0.45, -0.08, "query", ha="center", va="bottom", fontsize=9)
-    ax.text(1.4 + 0.45, -0.08, "nearest →", ha="center", va="bottom", fontsize=9)
+    for i, (name, x) in enumerate(spaces.items()):
+        left = 1.4 + i * (k + 0.4)
+        ax.text(left, -0.08, name, ha="left", va="bottom", fontsize=9)
+        found, _ = nearest_neighbors(x, k, queries=rows, metric=metric)
+        for row, (query, neighbours) in enumerate(zip(rows, found, strict=True)):
+            for column, item in enumerate(neighbours):
+                right = bool(dataset.targets[int(item)] == dataset.targets[int(query)])
+                colour, sign = (POSITIVE, "✓") if right else (NEGATIVE, "✗")
+                _tile(ax, dataset.image(int(item)), left + column, row, colour, sign)
+    ax.set(xlim=(-0.1, width + 0.1), ylim=(len(rows), -0.35), aspect="equal")
     ax.axis("off")
     return ax
 

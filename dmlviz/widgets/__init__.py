@@ -4,6 +4,14 @@ from dmlviz.widgets.epochs import EpochExplorer
 from dmlviz.widgets.explorer import Explorer
 from dmlviz.widgets.loss_explorer import LossExplorer
 from dmlviz.widgets.playground import TrainingPlayground
+from dmlviz.widgets.transfer_explorer import TransferExplorer
 from dmlviz.widgets.view import FigureView
 
-__all__ = ["EpochExplorer", "Explorer", "FigureView", "LossExplorer", "TrainingPlayground"]
+__all__ = [
+    "EpochExplorer",
+    "Explorer",
+    "FigureView",
+    "LossExplorer",
+    "TrainingPlayground",
+    "TransferExplorer",
+]

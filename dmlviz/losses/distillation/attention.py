@@ -14,12 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dmlviz.geometry import in_float32, normalize
-from dmlviz.losses.distillation._maps import Maps, Stages, paired, stage_pairs
+from dmlviz.losses.distillation._maps import Maps, Stages, check_maps, paired, stage_pairs
 
 
 @in_float32
 def attention_transfer(target: Tensor, source: Tensor) -> Tensor:
     """The term of one stage: target `(N, C, H, W)`, source `(N, B, H, W)` (gets no gradient)."""
+    check_maps(target, source)
     return F.mse_loss(_attention(target), _attention(source.detach()).to(target.dtype))
 
 

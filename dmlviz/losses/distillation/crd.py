@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dmlviz.geometry import in_float32, normalize
-from dmlviz.losses._checks import check_pair_of_batches, check_positive
+from dmlviz.losses._checks import as_labels, check_pair_of_batches, check_positive
 
 EPSILON = 1e-7
 
@@ -67,6 +67,7 @@ class CRDLoss(nn.Module):
         check_positive(temperature=temperature, views=views, size=size, negatives=negatives)
         if not 0 <= momentum < 1:
             raise ValueError(f"momentum must be in 0…1 (1 excluded), got {momentum}")
+        labels = as_labels(labels)
         if len(labels.unique()) < 2:
             raise ValueError("labels must hold at least 2 classes: negatives are of other classes")
         self.images, self.views, self.negatives = len(labels), views, negatives
@@ -91,6 +92,11 @@ class CRDLoss(nn.Module):
     @in_float32
     def forward(self, target: Tensor, source: Tensor, indices: Tensor) -> Tensor:
         check_pair_of_batches(target, source)
+        if indices.is_floating_point() or not 0 <= indices.min() <= indices.max() < self.images:
+            raise ValueError(
+                f"indices must be integers in 0...{self.images - 1}, numbers of training images, "
+                f"got {indices.dtype} {indices.flatten()[:8].tolist()}"
+            )
         if indices.shape != (len(target),) or len(target) % self.views:
             raise ValueError(
                 f"indices must have shape ({len(target)},), one training image per row, in "

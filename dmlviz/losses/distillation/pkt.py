@@ -34,7 +34,7 @@ def pkt(target: Tensor, source: Tensor) -> Tensor:
 
 
 def _neighbour_probabilities(x: Tensor) -> Tensor:
-    s = (cosine_similarity(x, x) + 1) / 2
+    s = (cosine_similarity(x, x).clamp_min(-1) + 1) / 2  # rounding may go below -1
     return s / s.sum(dim=1, keepdim=True)
 
 
