@@ -12,7 +12,7 @@ import transfer_losses
 from dmlviz import datasets, evaluation, losses, methods, models, training
 
 SIZE, SMALL = 64, 8
-BATCH, LR = 64, 1e-3
+BATCH, TRANSFER_BATCH, LR = 64, 32, 1e-3
 EPOCHS, TUNING_EPOCHS, CLASSIFIER_EPOCHS = 4, 2, 8
 NETWORKS = {
     "self": ("convnet", SIZE),
@@ -27,7 +27,7 @@ def perform(run: Run) -> Run:
     """Train as the run says; returns the run with its figures."""
     torch.set_num_threads(1)
     part = run["part"]
-    if part == "alone":
+    if part in ("alone", "tuning alone"):
         figures = _measure(_alone(run), run)
     elif part == "self-supervised source":
         figures = _measure(_self_supervised(run), run, probe=True)
@@ -44,10 +44,8 @@ def _net(setting: str, seed: int, **options: Any) -> models.EmbeddingNet:
 
 
 def _fit(model: nn.Module, method: methods.Method, train: Any, run: Run, **options: Any) -> None:
-    settings = {"lr": LR, "epochs": EPOCHS, "proxy_lr_multiplier": 10.0} | options
-    training.fit(
-        model, method, train, batch_size=BATCH, seed=run["seed"], progress=False, **settings
-    )
+    settings = {"batch_size": BATCH, "lr": LR, "proxy_lr_multiplier": 10.0} | options
+    training.fit(model, method, train, seed=run["seed"], progress=False, **settings)
 
 
 def _measure(model: models.EmbeddingNet, run: Run, probe: bool = False) -> dict[str, float]:
@@ -65,8 +63,10 @@ def _measure(model: models.EmbeddingNet, run: Run, probe: bool = False) -> dict[
 def _alone(run: Run) -> models.EmbeddingNet:
     train = datasets.load("glyphs", "train", run["root"])
     model = _net(run["setting"], run["seed"])
-    loss = losses.ProxyAnchorLoss(len(train.classes), model.embedding_size, seed=run["seed"])
-    _fit(model, methods.Supervised(loss), train, run, epochs=run["epochs"])
+    loss = losses.ProxyAnchorLoss(
+        len(train.classes), model.embedding_size, alpha=run["alpha"], seed=run["seed"]
+    )
+    _fit(model, methods.Supervised(loss), train, run, epochs=run["epochs"], lr=run["lr"])
     if run["setting"] == "self" and run["epochs"] == 8:
         _keep(model, "proxy-anchor", run)
     return model
@@ -99,7 +99,8 @@ def _transfer(run: Run) -> models.EmbeddingNet:
     loss, label_loss = transfer_losses.build(run, source, target, train)
     method = methods.EmbeddingTransfer(source, loss, views, label_loss=label_loss)
     epochs = TUNING_EPOCHS if run["part"] == "tuning" else EPOCHS
-    _fit(target, method, train, run, lr=run["lr"], epochs=epochs * 2 // views)
+    settings = {"lr": run["lr"], "epochs": epochs * 2 // views, "batch_size": TRANSFER_BATCH}
+    _fit(target, method, train, run, **settings)
     return target
 
 
@@ -122,7 +123,8 @@ def _classifier(run: Run) -> dict[str, float]:
         )
     else:
         method = methods.Supervised(loss)
-    _fit(model, method, train, run, epochs=CLASSIFIER_EPOCHS)
+    batch = TRANSFER_BATCH if "loss" in run else BATCH
+    _fit(model, method, train, run, epochs=CLASSIFIER_EPOCHS, batch_size=batch)
     if run.get("network") == "convnet":
         _keep(model, "classifier", run)
     figures = {}
@@ -150,6 +152,7 @@ def _kept(name: str, model: models.EmbeddingNet, run: Run) -> models.EmbeddingNe
     """A source that an earlier run of the plan trained; its weights stay beside the data."""
     if not _place(name, run).is_file():  # its figures are there, but they came from elsewhere
         common = {"seed": run["seed"], "root": run["root"], "setting": "self", "epochs": 8}
+        common |= {"alpha": 32.0, "lr": LR}
         again = {
             "proxy-anchor": {"part": "alone", **common},
             "self-supervised": {"part": "self-supervised source", **common},

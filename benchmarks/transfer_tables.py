@@ -40,7 +40,7 @@ def _main(runs: list[Run]) -> str:
         if run["part"] == "alone":
             name = f"alone, {run['epochs']} epochs"
         elif run["part"] == "transfer":
-            name = f"{run['loss']}, lr {run['lr']:g}"
+            name = run["loss"]
         else:
             continue
         rows.setdefault(name, {}).setdefault(run["setting"], []).append(run)
@@ -53,9 +53,9 @@ def _ablation(runs: list[Run]) -> str:
         if run["part"] == "ablation":
             rows.setdefault(run["ablation"], {}).setdefault("test", []).append(run)
         elif run["part"] == "transfer" and run["loss"] == "relaxed contrastive":
-            as_it_is = run["setting"] == "self" and run["seed"] < 3
+            as_it_is = run["setting"] == "network" and run["seed"] < 3
             rows.setdefault("as it is", {}).setdefault("test" if as_it_is else "", []).append(run)
-    return _table("relaxed contrastive, self", ["Recall@1"], rows, ["test"])
+    return _table("relaxed contrastive, network", ["Recall@1"], rows, ["test"])
 
 
 def _self_supervised(runs: list[Run]) -> str:
@@ -91,7 +91,7 @@ def _grid(runs: list[Run]) -> str:
     value = {(r["sigma"], r["delta"]): r["test"] for r in runs}
     sigmas, deltas = (sorted(set(axis)) for axis in zip(*value, strict=True))
     lines = [
-        f"| relaxed contrastive, 64 to 8, one seed | {' | '.join(f'δ = {d:g}' for d in deltas)} |"
+        f"| relaxed contrastive, network, one seed | {' | '.join(f'δ = {d:g}' for d in deltas)} |"
     ]
     lines.append(f"|---|{'---|' * len(deltas)}")
     for s in sigmas:
