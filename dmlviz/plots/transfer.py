@@ -39,15 +39,18 @@ def relaxed_label_map(
         labels: `(N,)` classes; rows are sorted by them, and lines drawn between classes. None: the
             order given.
         sigma: σ.
-        images: N pictures to put beside the rows, or None.
+        images: N pictures to show beside the rows: the first of each class, or all if there are no
+            labels. None: no pictures.
         ax: Axes to draw on; None: a new figure.
     """
     x = torch.as_tensor(source).float()
     order = torch.arange(len(x))
     if labels is not None:
         y = torch.as_tensor(labels)
+        if y.shape != (len(x),):
+            raise ValueError(f"labels must have shape ({len(x)},), got {tuple(y.shape)}")
         order = y.argsort(stable=True)
-    w = relaxed_labels(x[order], sigma)
+    w = relaxed_labels(x[order], sigma).numpy()
     ax = new_axes(ax, (5.2, 4.4))
     picture = ax.imshow(w, cmap="Blues", vmin=0, vmax=1)
     ax.figure.colorbar(picture, ax=ax, label="relaxed label w", shrink=0.8)
@@ -57,10 +60,16 @@ def relaxed_label_map(
         ax.vlines(edges, -0.5, len(x) - 0.5, color=ORANGE, linewidth=0.9)
     ax.set(xticks=[], yticks=[], title=f"σ = {sigma:g}")
     if images is not None:
-        for row, i in enumerate(order.tolist()):
-            extent = (-1.6, -0.6, row + 0.48, row - 0.48)
-            ax.imshow(np.asarray(images[i]), extent=extent, cmap="gray", vmin=0, vmax=255)
-        ax.set(xlim=(-1.7, len(x) - 0.5), ylim=(len(x) - 0.5, -0.5), aspect="equal")
+        starts = [0, *(edges + 0.5).int().tolist()] if labels is not None else list(range(len(x)))
+        for start, stop in zip(starts, [*starts[1:], len(x)], strict=True):
+            side, middle = 0.9 * (stop - start), (start + stop - 1) / 2
+            extent = (-0.9 - side, -0.9, middle + side / 2, middle - side / 2)
+            picture = np.asarray(images[int(order[start])])
+            ax.imshow(picture, extent=extent, cmap="gray", vmin=0, vmax=255)
+        widest = 0.9 * max(np.diff([*starts, len(x)]))
+        ax.set(xlim=(-1 - widest, len(x) - 0.5), ylim=(len(x) - 0.5, -0.5), aspect="equal")
+        for spine in ax.spines.values():
+            spine.set_visible(False)
     return ax
 
 

@@ -126,7 +126,9 @@ class TransferExplorer(Explorer):
         delta = self.params["delta"]
         for column, sigma in enumerate((0.25, 1.0, 4.0)):
             top, bottom = axes[:, column]
-            bare(top).imshow(relaxed_labels(self.source, sigma), cmap="Blues", vmin=0, vmax=1)
+            bare(top).imshow(
+                relaxed_labels(self.source, sigma).numpy(), cmap="Blues", vmin=0, vmax=1
+            )
             top.set_title(f"relaxed labels, σ = {sigma:g}", fontsize=10)
             end = self.path(sigma, delta)[-1].numpy()
             for c in np.unique(self.classes):
