@@ -42,12 +42,17 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
         return len(self.targets)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} is outside a data set of {len(self)} images")
+        check_index(index, len(self))
         return self.transform(self.image(index)), int(self.targets[index])
 
     def __repr__(self) -> str:
         return f"<{self.name} {self.split}: {len(self):,} images of {len(self.classes):,} classes>"
+
+
+def check_index(index: int, size: int) -> None:
+    """Raise IndexError, which ends a loop over a data set, unless the item exists."""
+    if not -size <= index < size:
+        raise IndexError(f"index {index} is outside a data set of {size} images")
 
 
 def check_split(split: str, splits: tuple[str, ...]) -> None:
