@@ -1,8 +1,8 @@
 """What every image data set with continuous labels is: images, and a distance between labels.
 
-A label may be a pose, the layout of a room, a caption: something that has no class, but of which one
-can say how far it is from another. So an item carries no class number but its own number, and the
-data set is asked for the distances between the labels of items.
+A label may be a pose, the layout of a room, a caption: something that has no class, but of which
+one can say how far it is from another. So an item carries no class number but its own number, and
+the data set is asked for the distances between the labels of items.
 """
 
 from abc import abstractmethod

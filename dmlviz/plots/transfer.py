@@ -52,8 +52,8 @@ def relaxed_label_map(
         order = y.argsort(stable=True)
     w = relaxed_labels(x[order], sigma).numpy()
     ax = new_axes(ax, (5.2, 4.4))
-    picture = ax.imshow(w, cmap="Blues", vmin=0, vmax=1)
-    ax.figure.colorbar(picture, ax=ax, label="relaxed label w", shrink=0.8)
+    heat = ax.imshow(w, cmap="Blues", vmin=0, vmax=1)
+    ax.figure.colorbar(heat, ax=ax, label="relaxed label w", shrink=0.8)
     if labels is not None:
         edges = torch.nonzero(y[order].diff()).flatten() + 0.5
         ax.hlines(edges, -0.5, len(x) - 0.5, color=ORANGE, linewidth=0.9)
