@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from dmlviz.evaluation import embed, recall_at_k
+from dmlviz.datasets import ContinuousDataset
+from dmlviz.evaluation import embed, mean_label_distance, ndcg, recall_at_k
 from dmlviz.evaluation.evaluate import natural_metric
 from dmlviz.history import History, Snapshot
 
@@ -29,6 +30,11 @@ class Watch:
         self.snapshot_size = snapshot_size
         self.history = History()
         self.best = -1.0
+        self._label_distances = {
+            name: dataset.label_distances()
+            for name, dataset in self.sets.items()
+            if isinstance(dataset, ContinuousDataset)
+        }
         self.best_state: dict[str, Any] | None = None
         self.start = time.perf_counter()
 
@@ -37,15 +43,30 @@ class Watch:
         record["seconds"] = time.perf_counter() - self.start
         for name, dataset in self.sets.items() if measure else ():
             x, y = embed(self.model, dataset, workers=self.workers)
-            recall = recall_at_k(x, y, self.ks, natural_metric(self.model))
-            record |= {f"{name}_recall@{k}": share for k, share in recall.items()}
+            record |= {f"{name}_{figure}": v for figure, v in self._figures(name, x, y).items()}
             if name == list(self.sets)[-1] and self.snapshot_size:
                 self.history.snapshots.append(self._snapshot(epoch, x, y, dataset))
         self.history.records.append(record)
-        first = f"val_recall@{min(self.ks)}"
-        if record.get(first, -1.0) > self.best:
-            self.best, self.history.best_epoch = record[first], epoch
+        score = record.get(f"val_{self.first('val')}", -1.0)
+        if score > self.best:
+            self.best, self.history.best_epoch = score, epoch
             self.best_state = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+
+    def first(self, name: str) -> str:
+        """The figure that a set is judged by: Recall@K for the smallest K, or nDCG."""
+        return "ndcg@100" if name in self._label_distances else f"recall@{min(self.ks)}"
+
+    def _figures(self, name: str, x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
+        metric = natural_metric(self.model)
+        if name not in self._label_distances:
+            recall = recall_at_k(x, y, self.ks, metric)
+            return {f"recall@{k}": share for k, share in recall.items()}
+        r = self._label_distances[name]
+        last = min(100, len(x) - 1)  # a small set has no hundred neighbours
+        return {
+            "ndcg@100": ndcg(x, r, [last], metric=metric)[last],
+            "mean_label_distance@10": mean_label_distance(x, r, [10], metric=metric)[10],
+        }
 
     def _snapshot(self, epoch: int, x: torch.Tensor, y: torch.Tensor, dataset: Any) -> Snapshot:
         size = min(self.snapshot_size, len(x))
@@ -56,10 +77,12 @@ class Watch:
     def summary(self) -> dict[str, str]:
         last = self.history.records[-1]
         shown = {"loss": f"{last['loss']:.3f}"}
-        k = min(self.ks)
         for name in self.sets:
-            if f"{name}_recall@{k}" in last:
-                shown[f"{name} R@{k}"] = f"{100 * last[f'{name}_recall@{k}']:.1f} %"
+            figure = f"{name}_{self.first(name)}"
+            if figure in last:
+                shown[figure.replace("_recall", " R").replace("_ndcg", " nDCG")] = (
+                    f"{100 * last[figure]:.1f} %"
+                )
         return shown
 
     def restore_best(self) -> None:

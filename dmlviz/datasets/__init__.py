@@ -6,6 +6,7 @@ Embedded sets render themselves and need no download. For the real benchmarks se
 from dmlviz.datasets import transforms
 from dmlviz.datasets.base import ImageDataset
 from dmlviz.datasets.continuous import ContinuousDataset
+from dmlviz.datasets.dense import DenseTripletBatchSampler
 from dmlviz.datasets.features import Features
 from dmlviz.datasets.noise import with_outliers, with_wrong_labels
 from dmlviz.datasets.registry import available, load
@@ -17,6 +18,7 @@ from dmlviz.datasets.views import Views
 __all__ = [
     "ClassBalancedBatchSampler",
     "ContinuousDataset",
+    "DenseTripletBatchSampler",
     "Features",
     "ImageDataset",
     "OfClasses",

@@ -1,7 +1,8 @@
-"""How good an embedding is, on classes that training never saw."""
+"""How good an embedding is, on classes or labels that training never saw."""
 
 from dmlviz.evaluation.clustering import normalized_mutual_information
 from dmlviz.evaluation.evaluate import embed, evaluate
+from dmlviz.evaluation.graded import mean_label_distance, ndcg
 from dmlviz.evaluation.index import nearest_neighbors
 from dmlviz.evaluation.probe import linear_probe
 from dmlviz.evaluation.report import RetrievalReport
@@ -12,6 +13,8 @@ __all__ = [
     "embed",
     "evaluate",
     "linear_probe",
+    "mean_label_distance",
+    "ndcg",
     "nearest_neighbors",
     "normalized_mutual_information",
     "recall_at_k",

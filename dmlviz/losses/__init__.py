@@ -3,8 +3,9 @@
 `pairs` compares samples with each other, `proxies` compares them with one vector per class. Both
 are called `loss(embeddings (N, D), labels (N,)) -> scalar`, as in pytorch-metric-learning.
 `relaxed` and `distillation` compare a target with a source model:
-`loss(target (N, D), source (N, E)) -> scalar`. Each loss is an `nn.Module`, and a function of plain
-tensors under the lower-case name.
+`loss(target (N, D), source (N, E)) -> scalar`. `ratios` learns from continuous labels:
+`loss(embeddings (N, D), label_distances (N, N)) -> scalar`. Each loss is an `nn.Module`, and a
+function of plain tensors under the lower-case name.
 """
 
 from dmlviz.losses.distillation import (
@@ -29,6 +30,14 @@ from dmlviz.losses.proxies import (
     proxy_anchor,
     proxy_nca,
 )
+from dmlviz.losses.ratios import (
+    BinaryTripletLoss,
+    DenseTripletLoss,
+    LogRatioLoss,
+    binary_triplet,
+    dense_triplet,
+    log_ratio,
+)
 from dmlviz.losses.relaxed import (
     RelaxedContrastiveLoss,
     RelaxedMultiSimilarityLoss,
@@ -40,10 +49,13 @@ from dmlviz.losses.relaxed import (
 
 __all__ = [
     "AttentionTransferLoss",
+    "BinaryTripletLoss",
     "CRDLoss",
     "ContrastiveLoss",
     "DarkRankLoss",
+    "DenseTripletLoss",
     "FitNetLoss",
+    "LogRatioLoss",
     "NormalizedSoftmaxLoss",
     "PKTLoss",
     "ProxyAnchorLoss",
@@ -53,8 +65,11 @@ __all__ = [
     "RelaxedMultiSimilarityLoss",
     "TripletLoss",
     "attention_transfer",
+    "binary_triplet",
     "contrastive",
     "darkrank",
+    "dense_triplet",
+    "log_ratio",
     "normalized_softmax",
     "pkt",
     "proxy_anchor",

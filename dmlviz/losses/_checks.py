@@ -48,6 +48,32 @@ def check_batch(embeddings: Tensor, labels: Tensor) -> None:
         raise ValueError(f"labels must be integers, got {labels.dtype}: use labels.long()")
 
 
+def check_label_distances(embeddings: Tensor, label_distances: Tensor) -> None:
+    """Raise unless there is a label distance, finite and not negative, for each pair of rows."""
+    check_tensors(embeddings=embeddings, label_distances=label_distances)
+    check_embeddings(embeddings=embeddings)
+    n = len(embeddings)
+    if label_distances.shape != (n, n):
+        raise ValueError(
+            f"label_distances must have shape ({n}, {n}), one for each pair of rows of embeddings, "
+            f"got {tuple(label_distances.shape)}"
+        )
+    if not torch.isfinite(label_distances).all() or (label_distances < 0).any():
+        raise ValueError("label_distances must be finite and not negative")
+
+
+def check_anchors(anchors: Tensor, n: int) -> None:
+    """Raise unless `anchors` are numbers of rows."""
+    check_tensors(anchors=anchors)
+    if anchors.ndim != 1 or anchors.is_floating_point() or anchors.dtype == torch.bool:
+        raise ValueError(
+            f"anchors must be integers of shape (A,), got {anchors.dtype} of shape "
+            f"{tuple(anchors.shape)}"
+        )
+    if len(anchors) == 0 or anchors.min() < 0 or anchors.max() >= n:
+        raise ValueError(f"anchors must be one or more rows 0...{n - 1} of embeddings")
+
+
 def as_labels(labels: Tensor) -> Tensor:
     """Integer labels `(M,)`, or an error."""
     if labels.ndim != 1 or labels.is_floating_point():

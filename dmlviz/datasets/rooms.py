@@ -1,0 +1,182 @@
+"""Rooms: rendered rooms in perspective, whose label is their layout. Nothing to download.
+
+A room is a box of random width, depth and height. A camera stands in it at a random place, with
+random focal length, and turns by a yaw, a pitch and a small roll. Each pixel is a ray d from the
+camera at 0; with the walls at the planes x = -l and x = r, y = f, z = -h and z = c it meets
+
+    t = min over axes of  wall / d_axis,    the wall being the one that lies in the ray's direction,
+
+and the surface of the smallest t is what it sees: the layout mask. As in room layout data sets
+(LSUN) the surfaces are named relative to the view: floor, ceiling, and left, front and right wall.
+Front is the wall whose normal is within 45° of the gaze. The yaw stays within ±40°, so no wall ever
+changes its name when the camera moves a little, and the mask is continuous in the camera. Behind
+the camera the room is open: side walls go on, so that there is no sixth surface.
+
+The label distance of two rooms is that of their masks a and b, with S the surfaces in a or b,
+
+    d(a, b) = 1 - mIoU = 1 - mean over s in S of  |a = s and b = s| / |a = s or b = s|.
+
+What covers the surfaces has no part in the label: colours, tiles, planks, wallpaper, the lamp and
+the daylight, furniture, doors, windows, pictures (the mask looks through them), exposure, noise.
+
+This is the second of the three tasks of Kim et al., "Deep Metric Learning Beyond Binary
+Supervision", CVPR 2019, with rendered rooms in place of photographs.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from dmlviz.datasets._cache import Arrays, cached
+from dmlviz.datasets.base import Transform, check_index, check_split
+from dmlviz.datasets.continuous import ContinuousDataset
+from dmlviz.datasets.roots import PathLike, data_root
+
+SURFACES = ("floor", "ceiling", "left wall", "front wall", "right wall")
+SIZES = {"train": 4000, "val": 600, "query": 300, "gallery": 1500}
+SIZE, MASK_SIZE = 48, 24
+VERSION = 1  # part of the cache's file name: raise it when the pictures change
+
+_AXIS = torch.tensor([2, 2, 0, 1, 0])  # of each surface's normal; x to the right, y ahead, z up
+_AWAY = -1e3  # a place behind the camera, for furniture that a room does not have
+
+
+class Rooms(ContinuousDataset):
+    """The Rooms data set: see the top of this file.
+
+    Distances below 0.02 count as 0.02: that is about what one row of pixels of a mask makes.
+    Mirroring *all* images of a batch keeps label distances, for in all masks left and right wall
+    then change places.
+
+    Args:
+        split: "train" (4,000 rooms), "val" (600), "query" (300) or "gallery" (1,500).
+        root: data root for the cache; None: see `datasets.roots.data_root`.
+        transform: from a 48 x 48 RGB PIL image to a float tensor; None: `RoomView`.
+
+    Attributes:
+        masks: `(N, 24, 24)` bytes, indices into `SURFACES`.
+    """
+
+    name = "rooms"
+    splits = tuple(SIZES)
+    unit = "1 - mIoU"
+    smallest_distance = 0.02
+    flips = True
+
+    def __init__(
+        self, split: str, root: PathLike | None = None, transform: Transform | None = None
+    ) -> None:
+        check_split(split, self.splits)
+        super().__init__(split, transform or RoomView(train=split == "train"))
+        n = SIZES[split]
+        arrays = cached(
+            data_root(root) / "rooms" / f"v{VERSION}-{split}.npz",
+            {"images": (n, SIZE, SIZE, 3), "masks": (n, MASK_SIZE, MASK_SIZE)},
+            lambda: render(n, [VERSION, self.splits.index(split)]),
+        )
+        self._pixels, self.masks = arrays["images"], torch.from_numpy(arrays["masks"])
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def image(self, index: int) -> Image.Image:
+        check_index(index, len(self))
+        return Image.fromarray(self._pixels[index])
+
+    def _distances(self, rows: Tensor, other: Any, columns: Tensor) -> Tensor:
+        return layout_distances(self.masks[rows], other.masks[columns])
+
+
+class RoomView:
+    """RGB as `(3, H, W)` in -1…1; with `train`, brightness, contrast and tint vary a little.
+
+    There is no shift and no crop: they would change the layout, which is the label.
+    """
+
+    def __init__(self, *, train: bool = False) -> None:
+        self.jitter = 0.1 if train else 0.0
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        x = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).float() / 127.5 - 1
+        if not self.jitter:
+            return x
+        contrast, tint = torch.randn(1, 1, 1), torch.randn(3, 1, 1) + torch.randn(1, 1, 1)
+        return ((1 + self.jitter * contrast) * x + self.jitter * tint).clamp(-1, 1)
+
+    def __repr__(self) -> str:
+        return f"RoomView(jitter={self.jitter})"
+
+
+def layout_distances(a: Tensor, b: Tensor) -> Tensor:
+    """1 - mIoU of masks `(R, H, W)` and `(C, H, W)`: `(R, C)`, one matrix product per surface."""
+    if len(a) > 1024:  # a few matrices of 1024 x C at a time
+        return torch.cat([layout_distances(block, b) for block in a.split(1024)])
+    total, count = torch.zeros(len(a), len(b)), torch.zeros(len(a), len(b))
+    for surface in range(len(SURFACES)):
+        in_a, in_b = ((m == surface).flatten(1).float() for m in (a, b))
+        both = in_a @ in_b.T
+        either = in_a.sum(1)[:, None] + in_b.sum(1) - both
+        total += both / either.clamp(min=1)
+        count += either > 0
+    return 1 - total / count
+
+
+def render(n: int, seed: int | list[int]) -> Arrays:
+    """Images `(n, 48, 48, 3)` and masks `(n, 24, 24)` of n random rooms, both bytes."""
+    rng = np.random.default_rng(seed)
+    walls, camera = draw_layouts(n, rng)
+    lo, hi, style = _furnish(walls, rng)
+    light = _lights(walls, rng)
+    images = []
+    for block in torch.arange(n).split(20):  # as much as stays in the processor's cache
+        colours = _shade(*(x[block] for x in (walls, camera, lo, hi, style, light)))
+        images.append(_expose(F.avg_pool2d(colours, 2), rng))
+    return {"images": np.concatenate(images), "masks": layouts(walls, camera).numpy()}
+
+
+def draw_layouts(n: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Random rooms: the distances `(n, 5)` from the camera to each of `SURFACES`, in metres, and
+    cameras `(n, 4)`: yaw to the right, pitch upwards, roll, tangent of half the angle of view."""
+    width, height = rng.uniform(2.2, 6.5, n), rng.uniform(2.2, 3.6, n)
+    x, z = width * rng.uniform(0.12, 0.88, n), height * rng.uniform(0.3, 0.75, n)
+    ahead = np.exp(rng.uniform(np.log(1.2), np.log(7), n))
+    walls = np.stack([z, height - z, x, ahead, width - x], 1)
+    yaw, pitch = rng.uniform(-40, 40, n), rng.uniform(-20, 12, n)
+    angles = np.deg2rad(np.stack([yaw, pitch, rng.normal(0, 2.5, n).clip(-6, 6)], 1))
+    camera = np.concatenate([angles, rng.uniform(0.55, 1.1, (n, 1))], 1)
+    return torch.from_numpy(walls).float(), torch.from_numpy(camera).float()
+
+
+def layouts(walls: Tensor, camera: Tensor, size: int = MASK_SIZE) -> Tensor:
+    """The masks of rooms, `(n, size, size)` bytes: for each pixel the index of its surface."""
+    surface = _meet(_rays(camera, size), walls)[1]
+    return surface.reshape(-1, size, size).to(torch.uint8)
+
+
+def _rays(camera: Tensor, size: int) -> Tensor:
+    """The direction `(3, n, size²)` of each pixel's ray."""
+    yaw, pitch, roll, tangent = camera.T[:, :, None]
+    steps = (torch.arange(size) * 2 + 1 - size) / size
+    right = tangent * steps.repeat(size)
+    up = -tangent * steps.repeat_interleave(size)
+    right, up = roll.cos() * right - roll.sin() * up, roll.sin() * right + roll.cos() * up
+    ahead, up = pitch.cos() - pitch.sin() * up, pitch.sin() + pitch.cos() * up
+    return torch.stack(
+        [yaw.cos() * right + yaw.sin() * ahead, yaw.cos() * ahead - yaw.sin() * right, up]
+    )
+
+
+def _meet(rays: Tensor, walls: Tensor) -> tuple[Tensor, Tensor]:
+    """How far along each ray the room's surface is, and which one, both `(n, pixels)`."""
+    floor, ceiling, left, front, right = walls.T[:, :, None]
+    x, y, z = rays
+    t_side = torch.where(x > 0, right, -left) / x
+    t_level = torch.where(z > 0, ceiling, -floor) / z
+    t_front = torch.where(y > 0, front / y, torch.inf)
+    t = torch.minimum(torch.minimum(t_side, t_level), t_front)
+    surface = torch.where(x > 0, 4, 2).masked_fill_(t_front == t, 3)
+    return t, torch.where(t_level == t, torch.where(z > 0, 1, 0), surface)
