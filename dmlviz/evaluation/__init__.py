@@ -5,10 +5,11 @@ from dmlviz.evaluation.evaluate import embed, evaluate
 from dmlviz.evaluation.graded import mean_label_distance, ndcg
 from dmlviz.evaluation.index import nearest_neighbors
 from dmlviz.evaluation.probe import linear_probe
-from dmlviz.evaluation.report import RetrievalReport
+from dmlviz.evaluation.report import GradedReport, RetrievalReport
 from dmlviz.evaluation.retrieval import recall_at_k, retrieval_metrics
 
 __all__ = [
+    "GradedReport",
     "RetrievalReport",
     "embed",
     "evaluate",

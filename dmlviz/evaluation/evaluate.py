@@ -8,7 +8,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from dmlviz.datasets.base import collate
-from dmlviz.evaluation.report import RetrievalReport
+from dmlviz.datasets.continuous import ContinuousDataset
+from dmlviz.evaluation.graded import mean_label_distance, ndcg
+from dmlviz.evaluation.report import GradedReport
 from dmlviz.evaluation.retrieval import retrieval_metrics
 
 
@@ -56,22 +58,27 @@ def evaluate(
     dataset: Dataset[Any],
     *,
     gallery: Dataset[Any] | None = None,
-    ks: Iterable[int] = (1, 2, 4, 8),
+    ks: Iterable[int] | None = None,
     metric: str | None = None,
     nmi: bool = True,
     batch_size: int = 256,
     workers: int = 0,
-) -> RetrievalReport:
+) -> Any:
     """Embed `dataset` and measure retrieval in it (or in `gallery`).
 
     Args:
         model: any module from images to vectors.
-        dataset: the queries, items `(image, label)`.
+        dataset: the queries, items `(image, label)`, or a `ContinuousDataset`.
         gallery: what is searched; None: the queries search each other.
-        ks, nmi: see `retrieval_metrics`.
+        ks: the K's; None: 1, 2, 4, 8 for classes (`retrieval_metrics`), and for continuous labels
+            10 and 100 for nDCG, 1 and 10 for the mean label distance.
+        nmi: see `retrieval_metrics`; continuous labels have none.
         metric: "cosine" or "euclidean"; None: Euclidean for an `EmbeddingNet` that does not
             normalise its output, cosine otherwise.
         batch_size, workers: of the loader.
+
+    Returns:
+        A `RetrievalReport`, or a `GradedReport` for a `ContinuousDataset`.
     """
     x, y = embed(model, dataset, batch_size=batch_size, workers=workers)
     gx, gy = (
@@ -80,6 +87,19 @@ def evaluate(
         else embed(model, gallery, batch_size=batch_size, workers=workers)
     )
     metric = metric or natural_metric(model)
+    if isinstance(dataset, ContinuousDataset):
+        r = dataset.label_distances(other=gallery)  # type: ignore[arg-type]
+        most = r.shape[1] - (gallery is None)
+        near, far = (ks, ks) if ks is not None else ((1, 10), (10, 100))
+        return GradedReport(
+            ndcg(x, r, [k for k in far if k <= most], gallery=gx, metric=metric),
+            mean_label_distance(x, r, [k for k in near if k <= most], gallery=gx, metric=metric),
+            unit=dataset.unit,
+            queries=r.shape[0],
+            gallery_size=r.shape[1],
+            metric=metric,
+        )
+    ks = (1, 2, 4, 8) if ks is None else ks
     return retrieval_metrics(x, y, ks, metric, gallery=gx, gallery_labels=gy, nmi=nmi)
 
 

@@ -3,8 +3,32 @@
 from dataclasses import dataclass
 
 
+class _Table:
+    """Prints `rows()` and `note()` as a table, in text and in a notebook."""
+
+    def rows(self) -> list[tuple[str, str]]:
+        raise NotImplementedError
+
+    def note(self) -> str:
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        width = max(12, *(len(name) + 2 for name, _ in self.rows()))
+        return "\n".join(
+            [*(f"{name:<{width}}{value:>8}" for name, value in self.rows()), self.note()]
+        )
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{name}</th>" for name, _ in self.rows())
+        body = "".join(f"<td>{value}</td>" for _, value in self.rows())
+        return (
+            f"<table><thead><tr>{head}</tr></thead><tbody><tr>{body}</tr></tbody>"
+            f"<caption style='caption-side:bottom'>{self.note()}</caption></table>"
+        )
+
+
 @dataclass(frozen=True)
-class RetrievalReport:
+class RetrievalReport(_Table):
     """Retrieval quality of one embedding; all shares in 0…1.
 
     Attributes:
@@ -40,13 +64,33 @@ class RetrievalReport:
             text += f"; {self.without_relevant:,} queries without a relevant image count as misses"
         return text
 
-    def __str__(self) -> str:
-        return "\n".join([*(f"{name:<12}{value:>8}" for name, value in self.rows()), self.note()])
 
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name, _ in self.rows())
-        body = "".join(f"<td>{value}</td>" for _, value in self.rows())
-        return (
-            f"<table><thead><tr>{head}</tr></thead><tbody><tr>{body}</tr></tbody>"
-            f"<caption style='caption-side:bottom'>{self.note()}</caption></table>"
-        )
+@dataclass(frozen=True)
+class GradedReport(_Table):
+    """Retrieval quality where labels are continuous.
+
+    Attributes:
+        ndcg: `{k: nDCG@k}` in 0…1, see `dmlviz.evaluation.graded`.
+        mean_label_distance: `{k: mean label distance of the k nearest}`.
+        unit: of label distances.
+        queries, gallery_size: how many images searched, and among how many.
+        metric: "cosine" or "euclidean".
+    """
+
+    ndcg: dict[int, float]
+    mean_label_distance: dict[int, float]
+    unit: str
+    queries: int
+    gallery_size: int
+    metric: str
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Name and value of each figure, ready to print."""
+        shares = [(f"nDCG@{k}", f"{100 * share:.1f} %") for k, share in self.ndcg.items()]
+        distances = self.mean_label_distance.items()
+        return shares + [(f"label distance@{k}", f"{r:.3g}") for k, r in distances]
+
+    def note(self) -> str:
+        """What was searched, and the unit."""
+        where = f"{self.queries:,} queries, gallery of {self.gallery_size:,}, {self.metric}"
+        return f"{where}; label distance in {self.unit}"
