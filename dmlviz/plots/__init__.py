@@ -1,5 +1,6 @@
 """Static figures: data in, Axes out."""
 
+from dmlviz.plots.continuous import label_gallery, log_ratio_scatter, ndcg_curves
 from dmlviz.plots.curves import recall_curves, training_curves
 from dmlviz.plots.distances import pair_distances
 from dmlviz.plots.forces import force_field, loss_profile
@@ -16,7 +17,10 @@ from dmlviz.plots.transfer import (
 __all__ = [
     "embedding_map",
     "force_field",
+    "label_gallery",
+    "log_ratio_scatter",
     "loss_profile",
+    "ndcg_curves",
     "pair_distances",
     "project",
     "recall_curves",

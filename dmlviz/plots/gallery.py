@@ -49,7 +49,7 @@ def retrieval_gallery(
     width = 1.4 + len(spaces) * (k + 0.4) - 0.4
     ax = new_axes(ax, (0.85 * width, 0.92 * len(rows) + 0.3))
     for row, query in enumerate(rows):
-        _tile(ax, dataset.image(int(query)), 0, row, ANCHOR, "")
+        tile(ax, dataset.image(int(query)), 0, row, ANCHOR, "")
     ax.text(0.45, -0.08, "query", ha="center", va="bottom", fontsize=9)
     for i, (name, x) in enumerate(spaces.items()):
         left = 1.4 + i * (k + 0.4)
@@ -59,13 +59,14 @@ def retrieval_gallery(
             for column, item in enumerate(neighbours):
                 right = bool(dataset.targets[int(item)] == dataset.targets[int(query)])
                 colour, sign = (POSITIVE, "✓") if right else (NEGATIVE, "✗")
-                _tile(ax, dataset.image(int(item)), left + column, row, colour, sign)
+                tile(ax, dataset.image(int(item)), left + column, row, colour, sign)
     ax.set(xlim=(-0.1, width + 0.1), ylim=(len(rows), -0.35), aspect="equal")
     ax.axis("off")
     return ax
 
 
-def _tile(ax: Axes, image: Any, x: float, y: float, colour: str, sign: str) -> None:
+def tile(ax: Axes, image: Any, x: float, y: float, colour: Any, sign: str) -> None:
+    """A framed picture at (x, y), with a sign in its corner."""
     side = 0.9
     extent = (x, x + side, y + side, y)
     ax.imshow(np.asarray(image), extent=extent, cmap="gray", vmin=0, vmax=255, aspect="equal")

@@ -4,6 +4,7 @@ from dmlviz.widgets.epochs import EpochExplorer
 from dmlviz.widgets.explorer import Explorer
 from dmlviz.widgets.loss_explorer import LossExplorer
 from dmlviz.widgets.playground import TrainingPlayground
+from dmlviz.widgets.ratio_explorer import RatioExplorer
 from dmlviz.widgets.transfer_explorer import TransferExplorer
 from dmlviz.widgets.view import FigureView
 
@@ -12,6 +13,7 @@ __all__ = [
     "Explorer",
     "FigureView",
     "LossExplorer",
+    "RatioExplorer",
     "TrainingPlayground",
     "TransferExplorer",
 ]

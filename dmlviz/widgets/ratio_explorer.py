@@ -1,0 +1,163 @@
+"""RatioExplorer: drag an item along a continuous label, and see what two losses make of it."""
+
+from typing import Any, NamedTuple
+
+import ipywidgets
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from dmlviz.losses.ratios import dense_triplet, log_ratio
+from dmlviz.plots.style import BLUE, PURPLE, QUIET, VERMILION, plain
+from dmlviz.widgets.explorer import Explorer
+from dmlviz.widgets.view import FigureView
+
+FIXED = (0.5, 1.0, 2.0)  # label distances of the items that stay, and their places in the embedding
+WHERE = np.geomspace(0.15, 6.0, 91)
+TICKS = (0.25, 0.5, 1, 2, 4)
+
+
+class State(NamedTuple):
+    """Label distance and place of the dragged item; losses and slopes along all places."""
+
+    label: float
+    place: float
+    ratio: np.ndarray
+    triplet: np.ndarray
+    ratio_slope: np.ndarray
+    triplet_slope: np.ndarray
+    loss: float
+
+
+class RatioExplorer(Explorer):
+    """An anchor, three items that are where they should be, and one to be dragged.
+
+    Left: label distance to the anchor and distance in the embedding, both on logarithmic scales; an
+    item is a line between them. The log-ratio loss is twice the variance of how much the lines
+    rise: it is 0 when they are parallel. Middle and right: the losses, and their slopes, over all
+    places that the dragged item could take. The dense triplet loss knows the order of the labels
+    only.
+    """
+
+    def __init__(self) -> None:
+        options = [(f"{v:.2f}", float(v)) for v in np.geomspace(0.25, 4, 33)]
+        start, there = options[22][1], options[8][1]
+        super().__init__(
+            {
+                "label": ipywidgets.SelectionSlider(
+                    options=options, value=start, description="label"
+                ),
+                "place": ipywidgets.SelectionSlider(
+                    options=options, value=there, description="place"
+                ),
+                "margin": ipywidgets.FloatSlider(
+                    value=0.1, min=0.0, max=1.0, step=0.05, description="margin"
+                ),
+            },
+            self._build_view(),
+            "Look for: as you drag the label, where does each loss want the item? When does the "
+            "triplet loss notice that the label changed?",
+        )
+
+    def compute(self, *, label: float, place: float, margin: float) -> State:  # type: ignore[override]
+        ratio, ratio_slope = self._profile(label, lambda x, r: log_ratio(x, r, _FIRST))
+        triplet, triplet_slope = self._profile(
+            label, lambda x, r: dense_triplet(x, r, _FIRST, margin)
+        )
+        now = float(np.interp(place, WHERE, ratio))
+        return State(label, place, ratio, triplet, ratio_slope, triplet_slope, now)
+
+    @staticmethod
+    def _profile(label: float, loss: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Loss and slope at every place of the dragged item."""
+        r = _label_distances(label)
+        places = torch.from_numpy(WHERE).requires_grad_()
+        values = torch.stack([loss(_embeddings(p), r) for p in places])
+        (slopes,) = torch.autograd.grad(values.sum(), places)
+        return values.detach().numpy(), slopes.numpy()
+
+    def draw(self, state: State) -> None:
+        self._item.set_data([0, 1], [state.label, state.place])
+        self._ratio.set_ydata(state.ratio)
+        self._triplet.set_ydata(state.triplet)
+        self._ratio_slope.set_ydata(state.ratio_slope)
+        self._triplet_slope.set_ydata(state.triplet_slope)
+        for artist, values in self._dots:
+            artist.set_data([state.place], [np.interp(state.place, WHERE, getattr(state, values))])
+        self._caption.set_text(f"log-ratio loss {state.loss:.2f}")
+
+    def static(self) -> Figure:
+        """Both losses over all places, for three labels of the item."""
+        figure = Figure(figsize=(9.6, 3.0), layout="constrained")
+        for ax, label in zip(figure.subplots(1, 3, sharey=True), (0.35, 1.4, 3.0), strict=True):
+            state = self.compute(label=label, place=1.0, margin=self.params["margin"])
+            plain(ax).plot(WHERE, state.ratio, color=BLUE, label="log-ratio")
+            ax.plot(WHERE, state.triplet, "--", color=VERMILION, label="dense triplet")
+            ax.axvline(label, color=QUIET, linewidth=1)
+            _logarithmic(ax, "place in the embedding")
+            ax.set(title=f"label distance {label:g}", ylim=(0, 4))
+        ax.legend(frameon=False, fontsize=8)
+        return figure
+
+    def _build_view(self) -> FigureView:
+        figure = Figure(figsize=(10.4, 3.7), dpi=100)
+        left = plain(figure.add_axes((0.06, 0.14, 0.24, 0.72)), grid=None)
+        middle = plain(figure.add_axes((0.385, 0.14, 0.27, 0.72)))
+        right = plain(figure.add_axes((0.72, 0.14, 0.27, 0.72)))
+        for value in FIXED:
+            left.plot([0, 1], [value, value], "-o", color=QUIET)
+        (self._item,) = left.plot([], [], "-D", color=PURPLE, linewidth=2)
+        left.set(xlim=(-0.15, 1.15), yscale="log", ylim=(0.2, 5))
+        left.set_xticks([0, 1], ["label distance", "in the embedding"])
+        left.set_yticks(TICKS, [f"{t:g}" for t in TICKS])
+        left.minorticks_off()
+        left.set_title("distances to the anchor", fontsize=9)
+        empty = np.full(len(WHERE), np.nan)
+        curves = []
+        for ax, title, limits in (
+            (middle, "loss", (0, 4)),
+            (right, "slope of the loss (below 0: drawn outwards)", (-6, 6)),
+        ):
+            (ratio,) = ax.plot(WHERE, empty, color=BLUE, label="log-ratio")
+            (triplet,) = ax.plot(WHERE, empty, "--", color=VERMILION, label="dense triplet")
+            _logarithmic(ax, "place of the item")
+            ax.set_ylim(*limits)
+            ax.set_title(title, fontsize=9)
+            ax.legend(frameon=False, fontsize=8, loc="upper left")
+            curves += [ratio, triplet]
+        right.axhline(0, color=QUIET, linewidth=1)
+        self._ratio, self._triplet, self._ratio_slope, self._triplet_slope = curves
+        self._dots = [
+            (ax.plot([], [], marker, color=colour, markersize=8)[0], values)
+            for ax, marker, colour, values in (
+                (middle, "o", BLUE, "ratio"),
+                (middle, "s", VERMILION, "triplet"),
+                (right, "o", BLUE, "ratio_slope"),
+                (right, "s", VERMILION, "triplet_slope"),
+            )
+        ]
+        self._caption = left.text(0.5, 0.97, "", transform=left.transAxes, ha="center", va="top")
+        moving = [self._item, *curves, *(artist for artist, _ in self._dots), self._caption]
+        return FigureView(figure, moving, "Log-ratio and dense triplet loss of one dragged item")
+
+
+_FIRST = torch.tensor([0])  # the anchor
+
+
+def _embeddings(place: Tensor) -> Tensor:
+    """The anchor at 0, the fixed items at their places, the dragged one at its own, on a line."""
+    fixed = torch.tensor([0.0, *FIXED], dtype=torch.float64)
+    return torch.cat([fixed, place[None]])[:, None]
+
+
+def _label_distances(label: float) -> Tensor:
+    r = torch.zeros(len(FIXED) + 2, len(FIXED) + 2, dtype=torch.float64)
+    r[0] = torch.tensor([0.0, *FIXED, label])
+    return r
+
+
+def _logarithmic(ax: Any, name: str) -> None:
+    ax.set(xscale="log", xlim=(WHERE[0], WHERE[-1]), xlabel=name)
+    ax.set_xticks(TICKS, [f"{t:g}" for t in TICKS])
+    ax.minorticks_off()
