@@ -1,4 +1,4 @@
-"""Lessons 01 and 02: every slider moves its picture; the playground trains and listens."""
+"""Lessons 01, 02, 04: every slider moves its picture; the playground trains and listens."""
 
 import pytest
 
@@ -59,3 +59,17 @@ def test_proxies(page, server):
     assert {"margin", "alpha"} <= set(anchor.labels())
     move_every_slider(anchor)
     play_with(playground, "alpha")
+
+
+def test_embedding_transfer(page, server):
+    notebook = Notebook(page, *server, "04_embedding_transfer.ipynb")
+    notebook.run_all()
+    assert notebook.errors() == []
+    explorer = Widget(page, 0)
+    assert {"sigma", "delta", "steps", "anchor"} <= set(explorer.labels())
+    move_every_slider(explorer)
+
+    notebook.restart()
+    notebook.run_all()
+    assert notebook.errors() == []
+    move_every_slider(Widget(page, 0))
