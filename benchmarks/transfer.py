@@ -31,6 +31,8 @@ transfer from random weights wants small batches, so it got them:
 * **Classification** of the training classes' own held-out images, three seeds: a convnet_small with
   normalised softmax, alone and with a loss of transfer from a convnet classifier; the weight of the
   transfer loss out of WEIGHTS on validation images, seed 0.
+* **Longer** (added after most rows above were seen): in "network", relaxed contrastive and PKT for
+  16 epochs and "alone" for 32, three seeds: does more time change the order?
 
 The last epoch is reported everywhere; nothing was chosen by test classes.
 """
@@ -114,6 +116,11 @@ def main_and_more(runs: list[Run]) -> Iterator[Run]:
         for ablation in ABLATIONS:
             run = transfer("ablation", "network", "relaxed contrastive", seed)
             yield {**run, "ablation": ablation}
+    for seed in FEWER_SEEDS:
+        tuned = {"alpha": alpha["network"], "lr": lr_alone["network"]}
+        yield {"part": "longer", "setting": "network", "seed": seed, "epochs": 32, **tuned}
+        for loss in ("relaxed contrastive", "PKT"):
+            yield transfer("longer", "network", loss, seed, epochs=16)
     for sigma in SIGMAS:
         for delta in DELTAS:
             run = transfer("sigma x delta", "network", "relaxed contrastive", 0)

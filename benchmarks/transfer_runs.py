@@ -27,7 +27,7 @@ def perform(run: Run) -> Run:
     """Train as the run says; returns the run with its figures."""
     torch.set_num_threads(1)
     part = run["part"]
-    if part in ("alone", "tuning alone"):
+    if "alpha" in run:  # Proxy-Anchor, without a source
         figures = _measure(_alone(run), run)
     elif part == "self-supervised source":
         figures = _measure(_self_supervised(run), run, probe=True)
@@ -98,7 +98,7 @@ def _transfer(run: Run) -> models.EmbeddingNet:
     views = 1 if run.get("ablation") == "one view" else 2
     loss, label_loss = transfer_losses.build(run, source, target, train)
     method = methods.EmbeddingTransfer(source, loss, views, label_loss=label_loss)
-    epochs = TUNING_EPOCHS if run["part"] == "tuning" else EPOCHS
+    epochs = run.get("epochs", TUNING_EPOCHS if run["part"] == "tuning" else EPOCHS)
     settings = {"lr": run["lr"], "epochs": epochs * 2 // views, "batch_size": TRANSFER_BATCH}
     _fit(target, method, train, run, **settings)
     return target

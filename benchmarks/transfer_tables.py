@@ -23,6 +23,7 @@ def report(result: dict[str, Any]) -> str:
         "JSON beside.",
         _main(runs),
         _grid([r for r in runs if r["part"] == "sigma x delta"]),
+        _longer([r for r in runs if r["part"] == "longer"]),
         _ablation(runs),
         _self_supervised(runs),
         _classification(runs),
@@ -45,6 +46,14 @@ def _main(runs: list[Run]) -> str:
             continue
         rows.setdefault(name, {}).setdefault(run["setting"], []).append(run)
     return _table("", list(SETTINGS.values()), rows, list(SETTINGS))
+
+
+def _longer(runs: list[Run]) -> str:
+    rows: dict[str, dict[str, list[Run]]] = {}
+    for run in runs:
+        name = f"{run.get('loss', 'alone')}, {run['epochs']} epochs"
+        rows.setdefault(name, {}).setdefault("test", []).append(run)
+    return _table("four times as long, network", ["Recall@1"], rows, ["test"])
 
 
 def _ablation(runs: list[Run]) -> str:
