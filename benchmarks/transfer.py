@@ -30,7 +30,8 @@ transfer from random weights wants small batches, so it got them:
   RKD, PKT; Recall@1 and a linear probe on the 200 test classes.
 * **Classification** of the training classes' own held-out images, three seeds: a convnet_small with
   normalised softmax, alone and with a loss of transfer from a convnet classifier; the weight of the
-  transfer loss out of WEIGHTS on validation images, seed 0.
+  transfer loss out of WEIGHTS, and the learning rate of "alone" out of LEARNING_RATES, on
+  validation images, seed 0.
 * **Longer** (added after most rows above were seen): in "network", relaxed contrastive and PKT for
   16 epochs and "alone" for 32, three seeds: does more time change the order?
 
@@ -82,12 +83,16 @@ def tuning() -> Iterator[Run]:
     for loss in PAIRS:
         for weight in WEIGHTS:
             yield {"part": "classifier tuning", "loss": loss, "weight": weight, "seed": 0}
+    for lr in LEARNING_RATES:
+        student = {"network": "convnet_small", "lr": lr, "seed": 0}
+        yield {"part": "classifier tuning alone", **student}
 
 
 def main_and_more(runs: list[Run]) -> Iterator[Run]:
     alpha = chosen(runs, "tuning alone", "setting", "alpha")
     lr_alone = chosen(runs, "tuning alone", "setting", "lr")
     weight = chosen(runs, "classifier tuning", "loss", "weight")
+    student_lr = chosen(runs, "classifier tuning alone", "network", "lr")["convnet_small"]
     lr = {
         setting: chosen([r for r in runs if r.get("setting") == setting], "tuning", "loss", "lr")
         for setting in ("self", "network")
@@ -110,7 +115,7 @@ def main_and_more(runs: list[Run]) -> Iterator[Run]:
         yield {"part": "self-supervised source", "seed": seed, "epochs": 16}
         for loss in (*PAIRS, "PKT"):
             yield transfer("self-supervised transfer", "self", loss, seed)
-        yield {"part": "classifier", "network": "convnet_small", "seed": seed}
+        yield {"part": "classifier", "network": "convnet_small", "lr": student_lr, "seed": seed}
         for loss in PAIRS:
             yield {"part": "classifier", "loss": loss, "weight": weight[loss], "seed": seed}
         for ablation in ABLATIONS:

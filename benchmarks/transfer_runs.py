@@ -124,7 +124,8 @@ def _classifier(run: Run) -> dict[str, float]:
     else:
         method = methods.Supervised(loss)
     batch = TRANSFER_BATCH if "loss" in run else BATCH
-    _fit(model, method, train, run, epochs=CLASSIFIER_EPOCHS, batch_size=batch)
+    settings = {"epochs": CLASSIFIER_EPOCHS, "batch_size": batch, "lr": run.get("lr", LR)}
+    _fit(model, method, train, run, **settings)
     if run.get("network") == "convnet":
         _keep(model, "classifier", run)
     figures = {}

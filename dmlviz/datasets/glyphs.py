@@ -8,10 +8,7 @@ benchmarks, a model is judged on classes that it has never seen.
 Rendering is seeded and takes a few seconds; the result is cached under the data root.
 """
 
-import os
 import unicodedata
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +17,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from dmlviz.datasets._cache import Arrays, cached
 from dmlviz.datasets.base import ImageDataset, Transform, check_split
 from dmlviz.datasets.roots import PathLike, data_root
 from dmlviz.datasets.transforms import glyph
@@ -186,36 +184,14 @@ def _slope(rng: np.random.Generator, n: int) -> np.ndarray:
 
 def _cached(split: str, root: Path) -> tuple[np.ndarray, np.ndarray]:
     """The split from its cache file, rendered first where there is none yet."""
+    characters = class_characters(split)
+
+    def rendered() -> Arrays:
+        seed = [VERSION, Glyphs.splits.index(split)]
+        images, targets = render(characters, IMAGES_PER_CLASS[split], seed)
+        return {"images": images, "targets": targets}
+
+    n = len(characters) * IMAGES_PER_CLASS[split]
     place = root / "glyphs" / f"v{VERSION}-{split}.npz"
-    try:
-        return _read(place, split)
-    except _UNREADABLE:
-        pass  # no cache file yet, or a damaged one: render, and replace it
-    seed = [VERSION, Glyphs.splits.index(split)]
-    images, targets = render(class_characters(split), IMAGES_PER_CLASS[split], seed)
-    _store(place, images=images, targets=targets)
-    return images, targets
-
-
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error)
-
-
-def _read(place: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
-    with place.open("rb") as file, np.load(file) as stored:
-        images, targets = stored["images"], stored["targets"]
-    n = len(class_characters(split)) * IMAGES_PER_CLASS[split]
-    if images.shape != (n, SIZE, SIZE) or targets.shape != (n,):
-        raise ValueError(f"{place} does not hold the {split} split")
-    return images, targets
-
-
-def _store(place: Path, **arrays: np.ndarray) -> None:
-    """Write the cache file whole or not at all; a read-only data root only costs the cache."""
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        part = place.with_suffix(f".{os.getpid()}.part")
-        with part.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        part.replace(place)
-    except OSError:
-        return
+    stored = cached(place, {"images": (n, SIZE, SIZE), "targets": (n,)}, rendered)
+    return stored["images"], stored["targets"]

@@ -4,13 +4,16 @@ import difflib
 from importlib import import_module
 from typing import Any
 
-from dmlviz.datasets.base import ImageDataset, Transform
+from dmlviz.datasets.base import Transform
 from dmlviz.datasets.roots import PathLike
 
 _SETS = {
     "glyphs": ("dmlviz.datasets.glyphs", "Glyphs", "characters of many scripts, rendered here"),
+    "poses": ("dmlviz.datasets.poses", "Poses", "figures in all postures, rendered here"),
+    "rooms": ("dmlviz.datasets.rooms", "Rooms", "rooms and their layouts, rendered here"),
     "folder": ("dmlviz.datasets.folder", "Folder", "your own images, as root/class/image"),
     "cub": ("dmlviz.datasets.cub", "CUB", "CUB-200-2011: photographs of 200 kinds of birds"),
+    "lsp": ("dmlviz.datasets.lsp", "LSP", "Leeds Sports Pose, extended: photographs of people"),
 }
 
 
@@ -18,7 +21,7 @@ def available() -> dict[str, str]:
     """Name and one-line description of every data set.
 
     >>> sorted(available())
-    ['cub', 'folder', 'glyphs']
+    ['cub', 'folder', 'glyphs', 'lsp', 'poses', 'rooms']
     """
     return {name: description for name, (_, _, description) in _SETS.items()}
 
@@ -29,19 +32,24 @@ def load(
     root: PathLike | None = None,
     transform: Transform | None = None,
     **options: Any,
-) -> ImageDataset:
+) -> Any:
     """Load one split of a data set.
 
-    Classes of different splits are different: a model is tested on classes it never saw.
+    Of sets with classes, "glyphs", "folder" and "cub", different splits have different classes: a
+    model is tested on classes it never saw. Sets with continuous labels, "poses", "rooms" and
+    "lsp", have the splits "query" and "gallery" in the place of "test".
 
     Args:
         name: one of `available()`.
-        split: "train", "val" (held-out training classes) or "test".
+        split: "train", "val" (held out of training), and "test", or "query" and "gallery".
         root: where the data lives; None: the environment variable DMLVIZ_DATA, else `data/` of a
             source checkout, else the user's cache folder. For "folder": the folder itself.
         transform: from a PIL image to a float tensor; None: the data set's default (its docstring
             says which). For pretrained backbones: `model.transforms(train=...)`.
         **options: what the data set's class takes beyond these.
+
+    Returns:
+        An `ImageDataset`, or a `ContinuousDataset`.
 
     Raises:
         ValueError: for an unknown name or split.

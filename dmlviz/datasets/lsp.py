@@ -1,0 +1,234 @@
+"""Leeds Sports Pose: photographs of people in extreme postures (Johnson, Everingham: Learning
+Effective Human Pose Estimation from Inaccurate Annotation, CVPR 2011, the extended set; Clustered
+Pose and Nonlinear Appearance Models for Human Pose Estimation, BMVC 2010, the original one).
+
+Two releases, told apart by the shape of `joints` in their `joints.mat`:
+
+    extended, 10,000 images: (14, 3, N), images/im00001.jpg …; third value 1: the joint is visible
+    original,  2,000 images: (3, 14, N), images/im0001.jpg …;  third value 1: it is hidden, but its
+                                         place is given nevertheless, so here all joints count
+
+The **distance** of two poses x, y looks at the set K of joints that both have. There, either pose
+is moved so that its mean is zero, and scaled so that its root mean square radius is one:
+
+    u_k = (x_k - m) / s,   m = mean_K x_k,   s² = mean_K |x_k - m|²,
+    D(x, y) = mean_K |u_k(x) - u_k(y)|   in body sizes, 0…2.
+
+Scaled, because the pictures are at different scales, of near and far people, tall and small ones:
+in pixels the large figures would be far from everybody. m and s belong to the pair: a joint that
+one photograph hides then has no part at all, where a mean over other joints would move the pose.
+
+There is no official split for retrieval. Here an image belongs to "train" (60 %), "val" (10 %),
+"query" (5 %) or "gallery" (25 %) by its place in one fixed shuffled order. Images with fewer than
+ten joints are left out, so that every two poses share at least six.
+"""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from dmlviz.datasets._skeleton import JOINTS
+from dmlviz.datasets.base import Transform, check_split, open_image
+from dmlviz.datasets.continuous import ContinuousDataset
+from dmlviz.datasets.poses import rgb
+from dmlviz.datasets.roots import PathLike, data_root
+
+FOLDER = "lsp_extended"
+MIN_JOINTS = 10
+SHARES = {"train": 0.60, "val": 0.10, "query": 0.05, "gallery": 0.25}
+_BLOCK = 2**20  # pairs of poses at a time, 4 MB for each of some ten matrices
+
+
+class LSP(ContinuousDataset):
+    """Leeds Sports Pose: see the top of this file.
+
+    `smallest_distance` is 0.05 body sizes: two people who mark the joints of one photograph differ
+    by as much. Images may be mirrored, all of a batch together (`flips`): right joints become left
+    ones in all poses alike, and joints that are compared stay as far apart as they were.
+
+    Args:
+        split: "train", "val", "query" or "gallery".
+        root: the folder that holds `lsp_extended/`, or the folder with `joints.mat` itself.
+        transform: from a PIL image to a float tensor; None: 112 x 112, values in -1…1. For
+            pretrained backbones: `model.transforms(train=…)`.
+        crop: show the square around the person, a quarter larger than their joints reach and black
+            where the photograph ends; False: the whole photograph.
+
+    Attributes:
+        joints: `(N, 14, 2)` float32, x to the right and y down, in pixels of the photograph; in
+            the order of `joint_names`.
+        visible: `(N, 14)` whether the place of a joint is known.
+        paths: of the photographs.
+
+    Raises:
+        FileNotFoundError: the data is missing.
+        ValueError: it is damaged, or the split does not exist.
+    """
+
+    name = "lsp"
+    splits = tuple(SHARES)
+    joint_names = JOINTS
+    unit = "body sizes"
+    smallest_distance = 0.05
+    flips = True
+
+    def __init__(
+        self,
+        split: str,
+        root: PathLike | None = None,
+        transform: Transform | None = None,
+        *,
+        crop: bool = True,
+    ) -> None:
+        check_split(split, self.splits)
+        self.folder, self.crop = _find(data_root(root)), crop
+        joints, visible, digits = _read_joints(self.folder / "joints.mat")
+        paths = _image_paths(self.folder / "images", len(joints), digits)
+        chosen = _members(split, visible)
+        self.joints = torch.from_numpy(joints[chosen])
+        self.visible = torch.from_numpy(visible[chosen])
+        self.paths = [paths[i] for i in chosen]
+        super().__init__(split, transform or rgb(112))
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def image(self, index: int) -> Image.Image:
+        photograph = open_image(self.paths[index])
+        if not self.crop:
+            return photograph
+        seen = self.joints[index][self.visible[index]]
+        low, high = seen.amin(dim=0), seen.amax(dim=0)
+        half = max(0.625 * (high - low).max().item(), 8.0)
+        x, y = ((low + high) / 2).tolist()
+        return photograph.crop((round(x - half), round(y - half), round(x + half), round(y + half)))
+
+    def _distances(self, rows: Tensor, other: "LSP", columns: Tensor) -> Tensor:
+        theirs = other.joints[columns], other.visible[columns]
+        step = max(1, _BLOCK // max(1, len(columns)))
+        blocks = [
+            shared_joint_distances((self.joints[block], self.visible[block]), theirs)
+            for block in rows.split(step)
+        ]
+        return torch.cat(blocks) if blocks else torch.zeros(0, len(columns))
+
+
+def shared_joint_distances(x: tuple[Tensor, Tensor], y: tuple[Tensor, Tensor]) -> Tensor:
+    """The distance D of the formula above.
+
+    Args:
+        x, y: joints `(R, 14, 2)` and `(C, 14, 2)`, and which of them are known, `(R, 14)` and
+            `(C, 14)`. Every two poses must share a joint.
+
+    Returns:
+        `(R, C)`.
+    """
+    (xs, x_known), (ys, y_known) = _near_origin(*x), _near_origin(*y)
+    shared = x_known @ y_known.T  # |K| of each pair
+    mx, sx = _frames(xs, y_known, shared)
+    my, sy = (value.transpose(-1, -2) for value in _frames(ys, x_known, shared.T))
+    total = torch.zeros_like(shared)
+    for k in range(xs.shape[1]):  # joint by joint: never (R, C, 14, 2)
+        ux = (xs[:, k].T[:, :, None] - mx) / sx
+        uy = (ys[:, k].T[:, None, :] - my) / sy
+        total += torch.hypot(*(ux - uy)) * (x_known[:, k, None] * y_known[:, k])
+    return total / shared
+
+
+def _near_origin(joints: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Poses at the origin, of size one, unknown joints at zero: for the sake of rounding only."""
+    weight = known.to(joints.dtype)
+    number = weight.sum(dim=1)[:, None, None]
+    joints = joints - (joints * weight[:, :, None]).sum(dim=1, keepdim=True) / number
+    joints = joints * weight[:, :, None]
+    size = (joints.square().sum(dim=(1, 2), keepdim=True) / number).sqrt()
+    return joints / size.clamp_min(1e-6), weight
+
+
+def _frames(poses: Tensor, others_known: Tensor, shared: Tensor) -> tuple[Tensor, Tensor]:
+    """m `(2, R, C)` and s `(R, C)` of each pose, on what it shares with each of the others."""
+    # Unknown joints are zero, so a sum over K is a product with what the others know.
+    m = poses.permute(2, 0, 1) @ others_known.T / shared
+    square = poses.square().sum(dim=2) @ others_known.T / shared
+    # Shared joints on a single point have no size; they stay there, at no distance from m.
+    return m, (square - m.square().sum(dim=0)).clamp_min(1e-8).sqrt()
+
+
+def _find(root: Path) -> Path:
+    """The folder with `joints.mat`."""
+    for folder in (root / FOLDER, root):
+        if (folder / "joints.mat").is_file():
+            return folder
+    if (root / FOLDER).is_dir():
+        raise FileNotFoundError(
+            f"{root / FOLDER} has no joints.mat: unpack the archive of the Leeds Sports Pose "
+            "extended data set there again"
+        )
+    raise FileNotFoundError(
+        f"no {FOLDER} in {root}: get the Leeds Sports Pose extended data set from its authors, "
+        f"unpack it as {FOLDER}/, with joints.mat and images/ in it, and pass root= (or set "
+        f"DMLVIZ_DATA to) the folder that holds {FOLDER}/"
+    )
+
+
+def _read_joints(path: Path) -> tuple[np.ndarray, np.ndarray, int]:
+    """Joints `(N, 14, 2)`, which are known `(N, 14)`, digits of the image numbers."""
+    from scipy.io import loadmat
+
+    try:
+        stored = np.asarray(loadmat(path)["joints"], dtype=np.float32)
+    except Exception as error:  # what a damaged file makes of the parser has no common type
+        raise ValueError(
+            f"{path} cannot be read as a MATLAB file with the matrix 'joints' ({error!r}): "
+            "unpack the archive again"
+        ) from error
+    if stored.ndim == 3 and stored.shape[:2] == (14, 3):
+        stored, digits = stored.transpose(2, 0, 1), 5
+        known = stored[:, :, 2] > 0.5
+    elif stored.ndim == 3 and stored.shape[:2] == (3, 14):
+        stored, digits = stored.transpose(2, 1, 0), 4
+        known = np.ones(stored.shape[:2], bool)
+    else:
+        raise ValueError(
+            f"{path}: 'joints' has shape {stored.shape}, expected (14, 3, N) of the extended data "
+            "set or (3, 14, N) of the original one"
+        )
+    joints = np.where(known[:, :, None], stored[:, :, :2], 0)
+    if not np.isfinite(joints).all():
+        bad = int(np.argmin(np.isfinite(joints).all(axis=(1, 2)))) + 1
+        raise ValueError(f"{path}: joints of image {bad} are not finite: unpack the archive again")
+    return joints, known, digits
+
+
+def _image_paths(folder: Path, n: int, digits: int) -> list[Path]:
+    """The photographs, which are numbered from 1."""
+    paths = [folder / f"im{i:0{digits}d}.jpg" for i in range(1, n + 1)]
+    found = set(folder.glob("im*.jpg"))
+    if len(found) != n or not found.issuperset(paths):
+        missing = [path.name for path in paths if path not in found]
+        which = f", {missing[0]} is missing" if missing else ""
+        raise ValueError(
+            f"joints.mat tells the joints of {n:,} images, but {folder} has {len(found):,}{which}: "
+            "unpack the archive again"
+        )
+    return paths
+
+
+def _members(split: str, known: np.ndarray) -> list[int]:
+    """The images of a split, by rows of `known`."""
+    # Hashes, because they shuffle alike with every version of every library.
+    order = sorted(range(len(known)), key=lambda i: hashlib.sha256(str(i).encode()).digest())
+    ends = np.cumsum([0, *SHARES.values()]) * len(known)
+    k = list(SHARES).index(split)
+    part = sorted(order[round(ends[k]) : round(ends[k + 1])])
+    members = [i for i in part if known[i].sum() >= MIN_JOINTS]
+    if not members:
+        raise ValueError(
+            f"of the {len(known):,} images, none with {MIN_JOINTS} known joints falls into the "
+            f"split {split!r}: the data set is too small"
+        )
+    return members
