@@ -11,8 +11,10 @@ _SETS = {
     "glyphs": ("dmlviz.datasets.glyphs", "Glyphs", "characters of many scripts, rendered here"),
     "poses": ("dmlviz.datasets.poses", "Poses", "figures in all postures, rendered here"),
     "rooms": ("dmlviz.datasets.rooms", "Rooms", "rooms and their layouts, rendered here"),
+    "scenes": ("dmlviz.datasets.scenes", "Scenes", "shapes with captions, rendered here"),
     "folder": ("dmlviz.datasets.folder", "Folder", "your own images, as root/class/image"),
     "cub": ("dmlviz.datasets.cub", "CUB", "CUB-200-2011: photographs of 200 kinds of birds"),
+    "flickr8k": ("dmlviz.datasets.flickr8k", "Flickr8k", "photographs with five captions each"),
     "lsp": ("dmlviz.datasets.lsp", "LSP", "Leeds Sports Pose, extended: photographs of people"),
 }
 
@@ -21,7 +23,7 @@ def available() -> dict[str, str]:
     """Name and one-line description of every data set.
 
     >>> sorted(available())
-    ['cub', 'folder', 'glyphs', 'lsp', 'poses', 'rooms']
+    ['cub', 'flickr8k', 'folder', 'glyphs', 'lsp', 'poses', 'rooms', 'scenes']
     """
     return {name: description for name, (_, _, description) in _SETS.items()}
 
@@ -36,8 +38,8 @@ def load(
     """Load one split of a data set.
 
     Of sets with classes, "glyphs", "folder" and "cub", different splits have different classes: a
-    model is tested on classes it never saw. Sets with continuous labels, "poses", "rooms" and
-    "lsp", have the splits "query" and "gallery" in the place of "test".
+    model is tested on classes it never saw. Sets with continuous labels, "poses", "rooms",
+    "scenes", "lsp" and "flickr8k", have the splits "query" and "gallery" in the place of "test".
 
     Args:
         name: one of `available()`.
