@@ -34,8 +34,8 @@ from torch import Tensor
 from dmlviz.datasets._skeleton import JOINTS
 from dmlviz.datasets.base import Transform, check_split, open_image
 from dmlviz.datasets.continuous import ContinuousDataset
-from dmlviz.datasets.poses import rgb
 from dmlviz.datasets.roots import PathLike, data_root
+from dmlviz.datasets.transforms import rgb
 
 FOLDER = "lsp_extended"
 MIN_JOINTS = 10

@@ -18,7 +18,6 @@ painted. Rendering is seeded and takes seconds; the result is cached under the d
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -29,6 +28,7 @@ from dmlviz.datasets._skeleton import JOINTS
 from dmlviz.datasets.base import Transform, check_split
 from dmlviz.datasets.continuous import ContinuousDataset
 from dmlviz.datasets.roots import PathLike, data_root
+from dmlviz.datasets.transforms import rgb
 
 IMAGES = {"train": 4000, "val": 600, "query": 300, "gallery": 1500}
 VERSION = 1  # part of the cache's file name: raise it when the pictures change
@@ -89,32 +89,6 @@ def mean_joint_distances(x: Tensor, y: Tensor) -> Tensor:
         # Not by matrix products, which would lose small distances, and the zero on the diagonal.
         total += torch.cdist(x[:, k], y[:, k], compute_mode="donot_use_mm_for_euclid_dist")
     return total / x.shape[1]
-
-
-class rgb:
-    """An image as `(3, H, W)` in -1…1.
-
-    Args:
-        size: side of the square that the image is resized to; None: as it is.
-        shift: move it by up to so many pixels, at random, its rim continued outwards.
-    """
-
-    def __init__(self, size: int | None = None, *, shift: int = 0) -> None:
-        self.size, self.shift = size, shift
-
-    def __call__(self, image: Image.Image) -> Tensor:
-        image = image.convert("RGB")
-        if self.size is not None:
-            image = image.resize((self.size, self.size), Image.Resampling.BILINEAR)
-        x = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 127.5 - 1
-        if not self.shift:
-            return x
-        padded = F.pad(x[None], [self.shift] * 4, mode="replicate")[0]
-        dy, dx = torch.randint(2 * self.shift + 1, (2,)).tolist()
-        return padded[:, dy : dy + x.shape[1], dx : dx + x.shape[2]]
-
-    def __repr__(self) -> str:
-        return f"rgb(size={self.size}, shift={self.shift})"
 
 
 def _render(n: int, seed: list[int]) -> dict[str, np.ndarray]:

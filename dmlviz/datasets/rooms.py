@@ -38,6 +38,7 @@ from dmlviz.datasets._room_looks import paint
 from dmlviz.datasets.base import Transform, check_index, check_split
 from dmlviz.datasets.continuous import ContinuousDataset
 from dmlviz.datasets.roots import PathLike, data_root
+from dmlviz.datasets.transforms import rgb
 
 SURFACES = ("floor", "ceiling", "left wall", "front wall", "right wall")
 SIZES = {"train": 4000, "val": 600, "query": 300, "gallery": 1500}
@@ -102,7 +103,7 @@ class RoomView:
         self.jitter = 0.1 if train else 0.0
 
     def __call__(self, image: Image.Image) -> Tensor:
-        x = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).float() / 127.5 - 1
+        x = rgb()(image)
         if not self.jitter:
             return x
         contrast, tint = torch.randn(1, 1, 1), torch.randn(3, 1, 1) + torch.randn(1, 1, 1)

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -42,6 +41,7 @@ from dmlviz.datasets.base import Transform, check_split
 from dmlviz.datasets.captions import Vocabulary, learn_vocabulary, relaxed_distance
 from dmlviz.datasets.continuous import ContinuousDataset
 from dmlviz.datasets.roots import PathLike, data_root
+from dmlviz.datasets.transforms import rgb
 
 IMAGES = {"train": 3000, "val": 500, "query": 250, "gallery": 1000}
 VERSION = 1  # part of the cache's file name: raise it when pictures or captions change
@@ -99,7 +99,7 @@ class Scenes(ContinuousDataset):
         self.graphs: list[SceneGraph] = decode(self._codes)
         self.labels, self.unit, self.smallest_distance = labels, UNITS[labels], SMALLEST[labels]
         self._words = _vocabulary().encode(self.captions) if labels == "captions" else None
-        super().__init__(split, transform or _picture(shift=3 if split == "train" else 0))
+        super().__init__(split, transform or rgb(shift=3 if split == "train" else 0))
 
     def __len__(self) -> int:
         return len(self._pixels)
@@ -117,24 +117,6 @@ class Scenes(ContinuousDataset):
             return relaxed_distance(self._words.take(rows), other._words.take(columns))
         here, there = self._codes.take(rows), other._codes.take(columns)
         return torch.from_numpy(graph_distances(here, there))
-
-
-class _picture:
-    """RGB values as `(3, H, W)` in -1…1, moved by up to `shift` pixels each way."""
-
-    def __init__(self, shift: int) -> None:
-        self.shift = shift
-
-    def __call__(self, image: Image.Image) -> Tensor:
-        x = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 127.5 - 1
-        if not self.shift:
-            return x
-        padded = F.pad(x[None], [self.shift] * 4, mode="replicate")[0]
-        dy, dx = torch.randint(2 * self.shift + 1, (2,)).tolist()
-        return padded[:, dy : dy + x.shape[1], dx : dx + x.shape[2]]
-
-    def __repr__(self) -> str:
-        return f"scenes' picture(shift={self.shift})"
 
 
 def _scenes(split: str) -> tuple[list[SceneGraph], list[list[Place]], list[list[str]]]:

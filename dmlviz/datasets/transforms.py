@@ -1,7 +1,7 @@
 """From a PIL image to the float tensor that a network takes.
 
-`glyph` and `glyph_views` need torch alone and are fast; `photo` is the papers' recipe, built from
-torchvision.
+`glyph`, `glyph_views` and `rgb` need torch alone and are fast; `photo` is the papers' recipe, built
+from torchvision.
 """
 
 from collections.abc import Callable
@@ -24,12 +24,7 @@ class glyph:
         self.shift = shift if train else 0
 
     def __call__(self, image: Image.Image) -> Tensor:
-        x = _grey(image)
-        if not self.shift:
-            return x
-        padded = F.pad(x[None], [self.shift] * 4, mode="replicate")[0]
-        dy, dx = torch.randint(2 * self.shift + 1, (2,)).tolist()
-        return padded[:, dy : dy + x.shape[1], dx : dx + x.shape[2]]
+        return _shifted(_grey(image), self.shift)
 
     def __repr__(self) -> str:
         return f"glyph(shift={self.shift})"
@@ -59,6 +54,37 @@ class glyph_views:
 
     def __repr__(self) -> str:
         return "glyph_views()"
+
+
+class rgb:
+    """An image as `(3, H, W)` in -1…1.
+
+    Args:
+        size: side of the square that the image is resized to; None: as it is.
+        shift: move it by up to so many pixels, at random, its rim continued outwards.
+    """
+
+    def __init__(self, size: int | None = None, *, shift: int = 0) -> None:
+        self.size, self.shift = size, shift
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        image = image.convert("RGB")
+        if self.size is not None:
+            image = image.resize((self.size, self.size), Image.Resampling.BILINEAR)
+        x = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 127.5 - 1
+        return _shifted(x, self.shift)
+
+    def __repr__(self) -> str:
+        return f"rgb(size={self.size}, shift={self.shift})"
+
+
+def _shifted(x: Tensor, shift: int) -> Tensor:
+    """`x` moved by up to `shift` pixels each way, at random, its rim continued outwards."""
+    if not shift:
+        return x
+    padded = F.pad(x[None], [shift] * 4, mode="replicate")[0]
+    dy, dx = torch.randint(2 * shift + 1, (2,)).tolist()
+    return padded[:, dy : dy + x.shape[1], dx : dx + x.shape[2]]
 
 
 def _grey(image: Image.Image) -> Tensor:
