@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dmlviz import evaluation, losses, methods, models, plots, training, widgets
-from dmlviz.datasets import ContinuousDataset, DenseTripletBatchSampler
+from dmlviz.datasets import (
+    ContinuousDataset,
+    ContinuousFeatures,
+    DenseTripletBatchSampler,
+)
 from dmlviz.datasets.transforms import glyph
 
 
@@ -70,6 +74,21 @@ def test_items_are_numbered_and_asked_for_distances():
 def test_bad_questions_are_named(call, error, message):
     with pytest.raises(error, match=message):
         call(Greys())
+
+
+def test_features_keep_the_distances_of_their_source():
+    greys, others = Greys(), Greys(10, seed=1)
+    features, more = (
+        ContinuousFeatures(d.shades[:, None].repeat(1, 3), d) for d in (greys, others)
+    )
+    assert features[-1][1] == 39
+    assert torch.equal(features[4][0], greys.shades[4].repeat(3))
+    assert torch.equal(features.label_distances(), greys.label_distances())
+    assert torch.equal(features.label_distances(other=more), greys.label_distances(other=others))
+    assert (features.unit, features.smallest_distance, features.flips) == ("shades", 0.5, False)
+    assert features.image(2).getpixel((0, 0)) == greys.shades[2]
+    with pytest.raises(ValueError, match=r"features must have shape \(40, F\).*got \(3, 2\)"):
+        ContinuousFeatures(torch.zeros(3, 2), greys)
 
 
 # --- batches ----------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dmlviz.datasets import transforms
 from dmlviz.datasets.base import ImageDataset
 from dmlviz.datasets.continuous import ContinuousDataset
 from dmlviz.datasets.dense import DenseTripletBatchSampler
-from dmlviz.datasets.features import Features
+from dmlviz.datasets.features import ContinuousFeatures, Features
 from dmlviz.datasets.noise import with_outliers, with_wrong_labels
 from dmlviz.datasets.registry import available, load
 from dmlviz.datasets.roots import data_root
@@ -18,6 +18,7 @@ from dmlviz.datasets.views import Views
 __all__ = [
     "ClassBalancedBatchSampler",
     "ContinuousDataset",
+    "ContinuousFeatures",
     "DenseTripletBatchSampler",
     "Features",
     "ImageDataset",

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dmlviz.datasets.base import as_index_tensor
+from dmlviz.datasets.base import as_index_tensor, check_index
+from dmlviz.datasets.continuous import ContinuousDataset
 
 
 class Features(Dataset[tuple[Tensor, int]]):
@@ -23,11 +25,7 @@ class Features(Dataset[tuple[Tensor, int]]):
 
     def __init__(self, features: Tensor, source: Any) -> None:
         self.features, self.targets = features, as_index_tensor(source.targets)
-        if features.ndim != 2 or len(features) != len(self.targets):
-            raise ValueError(
-                f"features must have shape ({len(self.targets)}, F), one row per item of the "
-                f"source, got {tuple(features.shape)}"
-            )
+        _check(features, len(self.targets))
         self.classes, self.name, self.split = source.classes, source.name, source.split
 
     def __len__(self) -> int:
@@ -35,3 +33,40 @@ class Features(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         return self.features[index], int(self.targets[index])
+
+
+class ContinuousFeatures(ContinuousDataset):
+    """`Features` of a data set with continuous labels; item i is `(features[i], i)`.
+
+    Args:
+        features: `(N, F)` floats.
+        source: the `ContinuousDataset` they were computed from, in its order; it is asked for the
+            label distances.
+    """
+
+    def __init__(self, features: Tensor, source: ContinuousDataset) -> None:
+        _check(features, len(source))
+        self.features, self.source = features, source
+        self.name, self.unit, self.split = source.name, source.unit, source.split
+        self.smallest_distance = source.smallest_distance
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        check_index(index, len(self))
+        return self.features[index], index % len(self)
+
+    def image(self, index: int) -> Image.Image:
+        return self.source.image(index)
+
+    def _distances(self, rows: Tensor, other: Any, columns: Tensor) -> Tensor:
+        return self.source.label_distances(rows, other=other.source, columns=columns)
+
+
+def _check(features: Tensor, n: int) -> None:
+    if features.ndim != 2 or len(features) != n:
+        raise ValueError(
+            f"features must have shape ({n}, F), one row per item of the source, got "
+            f"{tuple(features.shape)}"
+        )
