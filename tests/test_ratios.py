@@ -19,14 +19,15 @@ def batch(seed, n=7, size=4):
 # --- naive forms: loops over anchors and pairs ------------------------------------------------
 
 
-def naive_log_ratio(x, r, anchors):
+def naive_log_ratio(x, r, anchors, positives=None):
     total = 0
     for a in anchors:
-        others = [i for i in range(len(x)) if i != a]
+        others = sorted((i for i in range(len(x)) if i != a), key=lambda i: r[a, i].item())
         terms = []
-        for i in others:
-            for j in others:
-                if i < j:
+        for rank, i in enumerate(others):
+            for other_rank, j in enumerate(others):
+                across = positives is None or rank < positives <= other_rank
+                if rank < other_rank and across:
                     d_i, d_j = (x[a] - x[i]).norm(), (x[a] - x[j]).norm()
                     terms.append(((d_i / d_j).log() - (r[a, i] / r[a, j]).log()) ** 2)
         total = total + sum(terms) / len(terms)
@@ -70,6 +71,10 @@ def test_values_and_gradients_equal_the_loops(seed, anchors):
     given = None if anchors is None else torch.tensor(anchors)
     cases = (
         (losses.log_ratio(x.requires_grad_(), r, given), naive_log_ratio(x, r, rows)),
+        (
+            losses.log_ratio(x, r, given, positives=2),
+            naive_log_ratio(x, r, rows, positives=2),
+        ),
         (losses.dense_triplet(x, r, given, 0.3), naive_dense_triplet(x, r, rows, 0.3)),
         (losses.binary_triplet(x, r, given, 0.5, 2), naive_binary_triplet(x, r, rows, 0.5, 2)),
     )

@@ -32,14 +32,23 @@ import torch
 from torch import Tensor, nn
 
 from dmlviz.geometry import in_float32, pairwise_distances
-from dmlviz.losses._checks import check_anchors, check_label_distances, check_positive
+from dmlviz.losses._checks import (
+    check_anchors,
+    check_label_distances,
+    check_not_negative,
+    check_positive,
+)
 
 _NEAREST = 1e-6  # of the mean: distances smaller than this count as this, so that logarithms stay
 
 
 @in_float32
 def log_ratio(
-    embeddings: Tensor, label_distances: Tensor, anchors: Tensor | None = None, eps: float = 0.0
+    embeddings: Tensor,
+    label_distances: Tensor,
+    anchors: Tensor | None = None,
+    eps: float = 0.0,
+    positives: int | None = None,
 ) -> Tensor:
     """Log-ratio loss, the mean over anchors: see the top of this file.
 
@@ -50,6 +59,8 @@ def log_ratio(
             almost equal embeddings, whatever that costs.
         anchors: rows that are anchors, `(A,)`; None: all.
         eps: added to the squared embedding distances; the authors' code uses 1e-4 / D.
+        positives: compare only the so many nearest labels of an anchor with all others, as binary
+            mining would; None: all pairs.
 
     Returns:
         A scalar; 0 where an anchor has fewer than two neighbours.
@@ -64,11 +75,29 @@ def log_ratio(
     d2 = pairwise_distances(embeddings, squared=True)[rows] + eps
     r = label_distances.to(d2.dtype)[rows]
     other = torch.arange(len(embeddings), device=d2.device)[None, :] != rows[:, None]
-    e = 0.5 * _log(d2, other, power=2) - _log(r, other, power=1)  # log(d / r)
     m = len(embeddings) - 1
-    mean = torch.where(other, e, 0).sum(dim=1, keepdim=True) / m
-    variance = torch.where(other, e - mean, 0).square().sum(dim=1) / (m - 1)
+    e = 0.5 * _log(d2, other, power=2) - _log(r, other, power=1)  # log(d / r)
+    if positives is not None:
+        near = _nearest(r, other, positives)
+        # Mean of (e_i - e_j)² over i near, j far: the spread of either, and between their means.
+        (mean_i, var_i), (mean_j, var_j) = (_moments(e, m) for m in (near, other & ~near))
+        return (var_i + var_j + (mean_i - mean_j).square()).mean()
+    variance = _moments(e, other)[1] * m / (m - 1)
     return 2 * variance.mean()
+
+
+def _moments(e: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each row's masked entries; 0 and 0 where there are none."""
+    count = mask.sum(dim=1, keepdim=True).clamp_min(1)
+    mean = torch.where(mask, e, 0).sum(dim=1, keepdim=True) / count
+    variance = torch.where(mask, e - mean, 0).square().sum(dim=1, keepdim=True) / count
+    return mean.squeeze(1), variance.squeeze(1)
+
+
+def _nearest(r: Tensor, other: Tensor, positives: int) -> Tensor:
+    """Which entries are among the `positives` smallest of their row."""
+    rank = r.masked_fill(~other, torch.inf).argsort(dim=1, stable=True).argsort(dim=1)
+    return (rank < positives) & other
 
 
 def _log(x: Tensor, other: Tensor, power: int) -> Tensor:
@@ -128,9 +157,7 @@ def binary_triplet(
     rows = _rows(embeddings, label_distances, anchors)
     n = len(embeddings)
     other = torch.arange(n, device=label_distances.device)[None, :] != rows[:, None]
-    r = label_distances[rows].masked_fill(~other, torch.inf)
-    rank = r.argsort(dim=1, stable=True).argsort(dim=1)
-    positive = (rank < positives) & other
+    positive = _nearest(label_distances[rows], other, positives)
     triplets = positive[:, :, None] & (other & ~positive)[:, None, :]
     return _hinge(pairwise_distances(embeddings, squared=True)[rows], triplets, margin)
 
@@ -157,19 +184,20 @@ class LogRatioLoss(nn.Module):
     It has no hyper-parameter.
 
     Args:
-        eps: see `log_ratio`.
+        eps, positives: see `log_ratio`.
     """
 
-    def __init__(self, eps: float = 0.0) -> None:
+    def __init__(self, eps: float = 0.0, positives: int | None = None) -> None:
         super().__init__()
-        if not eps >= 0:
-            raise ValueError(f"eps must not be negative, got {eps}")
-        self.eps = eps
+        check_not_negative(eps=eps)
+        if positives is not None:
+            check_positive(positives=positives)
+        self.eps, self.positives = eps, positives
 
     def forward(
         self, embeddings: Tensor, label_distances: Tensor, anchors: Tensor | None = None
     ) -> Tensor:
-        return log_ratio(embeddings, label_distances, anchors, self.eps)
+        return log_ratio(embeddings, label_distances, anchors, self.eps, self.positives)
 
 
 class DenseTripletLoss(nn.Module):
