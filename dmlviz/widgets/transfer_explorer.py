@@ -17,6 +17,7 @@ from dmlviz.widgets.view import FigureView
 
 SIGMAS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 STEPS, STEP_SIZE = 80, 0.3
+STREWN = 0.5  # of the points' mean distance from their middle
 WIDTHS = (0.6, 1.6, 3.2)  # of the lines: weak, middling, strong
 MOST = 60
 
@@ -44,8 +45,8 @@ class TransferExplorer(Explorer):
         source: `(N, D)` embeddings of a source model, of at most 60 images.
         labels: `(N,)` classes, only to colour the points; None: all alike.
         target: `(N, 2)` start of the target's points; None: the source's two principal components,
-            shuffled among half of the points, so that there is something to put right.
-        seed: of the shuffling.
+            strewn about, so that there is something to put right.
+        seed: of the strewing.
     """
 
     def __init__(
@@ -136,7 +137,7 @@ class TransferExplorer(Explorer):
                     int(np.searchsorted(np.unique(self.classes), c))
                 )
                 bare(bottom).plot(*end[self.classes == c].T, linestyle="", mec="white", **style)
-            bottom.set(xlim=(-1.9, 1.9), ylim=(-1.9, 1.9), aspect="equal")
+            bottom.set(xlim=(-2.5, 2.5), ylim=(-2.5, 2.5), aspect="equal")
             bottom.set_title(f"the target after {STEPS} steps", fontsize=10)
         return figure
 
@@ -150,7 +151,7 @@ class TransferExplorer(Explorer):
         (self._row,) = left.plot([], [], color=ANCHOR, linewidth=1.2)
         left.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
         left.set_title("relaxed labels w (the line: the anchor)", fontsize=9)
-        middle.set(xlim=(-1.9, 1.9), ylim=(-1.9, 1.9), aspect="equal")
+        middle.set(xlim=(-2.5, 2.5), ylim=(-2.5, 2.5), aspect="equal")
         middle.set_title("target: pull (blue), push (vermilion, dashed)", fontsize=9)
         colours = {1: (POSITIVE, "-"), -1: (NEGATIVE, "--")}
         self._pairs, self._dots = {}, {}
@@ -169,8 +170,8 @@ class TransferExplorer(Explorer):
         (self._line,) = right.plot([], [], color=BLACK, linewidth=1.2)
         right.set(xlim=(0, 2.05), ylim=(0, 3), xlabel="δ(1 - w)", ylabel="relative distance d")
         right.set_title("the anchor's pairs, and their equilibrium", fontsize=9)
-        moving = [self._map, self._row, *self._pairs.values(), self._anchor, self._line]
-        moving += [artist for _, artist in self._groups] + list(self._dots.values())
+        moving = [self._map, self._row, *self._pairs.values(), self._line, *self._dots.values()]
+        moving += [*(artist for _, artist in self._groups), self._anchor]  # the star on top
         return FigureView(figure, moving, "Relaxed labels, the target's points and their forces")
 
 
@@ -178,9 +179,8 @@ def _start(source: Tensor, seed: int) -> Tensor:
     plane = torch.from_numpy(np.array(pca_plane(source.numpy())[1])).double()
     x = (source - source.mean(dim=0)) @ plane.T
     generator = torch.Generator().manual_seed(seed)
-    half = torch.randperm(len(x), generator=generator)[: len(x) // 2]
-    x[half] = x[half.roll(1)]
-    return _centred(x + 1e-3 * torch.randn(x.shape, generator=generator, dtype=torch.float64))
+    noise = torch.randn(x.shape, generator=generator, dtype=torch.float64)
+    return _centred(_centred(x) + STREWN * noise)
 
 
 def _centred(x: Tensor) -> Tensor:
