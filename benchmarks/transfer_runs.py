@@ -99,7 +99,8 @@ def _transfer(run: Run) -> models.EmbeddingNet:
     loss, label_loss = transfer_losses.build(run, source, target, train)
     method = methods.EmbeddingTransfer(source, loss, views, label_loss=label_loss)
     epochs = run.get("epochs", TUNING_EPOCHS if run["part"] == "tuning" else EPOCHS)
-    settings = {"lr": run["lr"], "epochs": epochs * 2 // views, "batch_size": TRANSFER_BATCH}
+    batch = run.get("batch", TRANSFER_BATCH)
+    settings = {"lr": run["lr"], "epochs": epochs * 2 // views, "batch_size": batch}
     _fit(target, method, train, run, **settings)
     return target
 
@@ -123,7 +124,7 @@ def _classifier(run: Run) -> dict[str, float]:
         )
     else:
         method = methods.Supervised(loss)
-    batch = TRANSFER_BATCH if "loss" in run else BATCH
+    batch = run.get("batch", TRANSFER_BATCH if "loss" in run else BATCH)
     settings = {"epochs": CLASSIFIER_EPOCHS, "batch_size": batch, "lr": run.get("lr", LR)}
     _fit(model, method, train, run, **settings)
     if run.get("network") == "convnet":

@@ -108,7 +108,7 @@ def mobilenet_v2(in_channels: int, weights: ImageNetWeights) -> Backbone:
 
 BACKBONES: dict[str, Callable[[int, ImageNetWeights], Backbone]] = {
     "convnet": _convnet(32, 64, 128, 256),
-    "convnet_small": _convnet(8, 16, 32, 64),  # a sixteenth of the parameters
+    "convnet_small": _convnet(8, 16, 32, 64),  # a fourteenth of the parameters
     "identity": identity,
     "resnet18": _resnet("resnet18"),
     "resnet34": _resnet("resnet34"),

@@ -81,7 +81,10 @@ def relaxed_label_curves(
     cosine = np.linspace(-1, 1, 201)
     for i, sigma in enumerate(sigmas):
         w = np.exp(-(2 - 2 * cosine) / sigma)  # ||a - b||² = 2 - 2 cos on the unit sphere
-        style: dict[str, Any] = {"color": CLASS_COLORS[i % 8], "linestyle": LINE_STYLES[i % 4]}
+        style: dict[str, Any] = {
+            "color": CLASS_COLORS[i % 8],
+            "linestyle": LINE_STYLES[(i + i // 4) % 4],
+        }
         ax.plot(cosine, w, label=f"σ = {sigma:g}", **style)
     ax.set(xlabel="cosine similarity in the source", ylabel="relaxed label w", ylim=(0, 1.02))
     ax.legend(frameon=False, fontsize=9)
@@ -114,9 +117,12 @@ def transfer_forces(
     ax.axhline(0, color=BLACK, linewidth=0.8)
     for i, w in enumerate(shown):
         slope = slopes[kind](d, w, delta)
-        style: dict[str, Any] = {"color": CLASS_COLORS[i % 8], "linestyle": LINE_STYLES[i % 4]}
+        style: dict[str, Any] = {
+            "color": CLASS_COLORS[i % 8],
+            "linestyle": LINE_STYLES[(i + i // 4) % 4],
+        }
         ax.plot(d, slope, label=f"w = {w:g}", **style)
-        if kind != "hard" and 0 < w < 1:
+        if 0 < w < 1 or kind == "rkd":
             ax.plot(delta * (1 - w), 0, "o", color=CLASS_COLORS[i % 8])  # where the pair rests
     ax.set(xlabel="distance d of the pair", ylabel="∂l/∂d", xlim=(0, 2 * delta))
     ax.text(0.01, 0.99, "pulled together ↑", transform=ax.transAxes, va="top", color=POSITIVE)
