@@ -73,7 +73,7 @@ def main() -> None:
         "grid": {"lr": LEARNING_RATES, "epochs": EPOCHS, "batch": BATCH, "folds": frozen.FOLDS},
         "trials": trials,
         "chosen": chosen,
-        "rows": dict(sorted(rows.items(), key=lambda row: _order(row[0]))),
+        "rows": rows,
         **provenance(watch.minutes()),
     }
     save("cub_transfer", result, _report(result))
@@ -123,10 +123,6 @@ def _add(rows: dict[str, list[Any]], name: str, model: Any, test: datasets.Featu
     metric = "cosine" if model.normalize else "euclidean"
     figures = frozen.figures(evaluation.embed(model, test)[0], test, metric)
     rows.setdefault(name, []).append(figures)
-
-
-def _order(name: str) -> tuple[int, str]:
-    return (0 if name.startswith("source") else 1 if name.startswith("512") else 2, "")
 
 
 def _report(result: dict[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from dmlviz import losses
@@ -53,20 +52,12 @@ class AblatedRelaxedContrastive(nn.Module):
         self.without = without
 
     def forward(self, target: Tensor, source: Tensor, labels: Tensor) -> Tensor:
-        w = losses.relaxed_labels(source)
         if self.without == "hard labels":
             w = (labels[:, None] == labels[None, :]).float()
-        d = pairwise_distances(target)
-        if self.without == "hard labels":
             d = losses.relative_distances(target)
-        elif self.without == "row mean detached":
-            d = d / d.detach().mean(dim=1, keepdim=True)
+        else:
+            w = losses.relaxed_labels(source)
+            d = pairwise_distances(target)
+            if self.without == "row mean detached":
+                d = d / d.detach().mean(dim=1, keepdim=True)
         return (w * d.square() + (1 - w) * (1 - d).relu().square()).sum() / len(target)
-
-
-class Some(torch.utils.data.Subset[Any]):
-    """Some items of a data set, with its targets and classes."""
-
-    def __init__(self, dataset: Any, mask: Tensor) -> None:
-        super().__init__(dataset, mask.nonzero().flatten().tolist())
-        self.targets, self.classes = dataset.targets[mask], dataset.classes

@@ -110,7 +110,7 @@ def _classifier(run: Run) -> dict[str, float]:
     everything = datasets.load("glyphs", "train", run["root"])
     plain = datasets.load("glyphs", "train", run["root"], datasets.transforms.glyph())
     number = torch.arange(len(everything)) % 30  # of the image in its class
-    train = transfer_losses.Some(everything, number < 20)
+    train = ItemsOf(everything, number < 20)
     model = models.EmbeddingNet(
         run.get("network", "convnet_small"), SIZE, in_channels=1, seed=run["seed"]
     )
@@ -131,11 +131,19 @@ def _classifier(run: Run) -> dict[str, float]:
         _keep(model, "classifier", run)
     figures = {}
     for split, low, high in (("val", 20, 25), ("test", 25, 30)):
-        held_out = transfer_losses.Some(plain, (number >= low) & (number < high))
+        held_out = ItemsOf(plain, (number >= low) & (number < high))
         x, y = evaluation.embed(model, held_out)
         nearest = (x @ nn.functional.normalize(loss.proxies.detach()).T).argmax(dim=1)
         figures[split] = (nearest == y).float().mean().item()
     return figures
+
+
+class ItemsOf(torch.utils.data.Subset[Any]):
+    """Some items of a data set, with its targets and classes."""
+
+    def __init__(self, dataset: Any, mask: torch.Tensor) -> None:
+        super().__init__(dataset, mask.nonzero().flatten().tolist())
+        self.targets, self.classes = dataset.targets[mask], dataset.classes
 
 
 def _place(name: str, run: Run) -> Path:

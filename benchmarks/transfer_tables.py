@@ -57,13 +57,12 @@ def _longer(runs: list[Run]) -> str:
 
 
 def _ablation(runs: list[Run]) -> str:
+    unchanged = {"part": "transfer", "setting": "network", "loss": "relaxed contrastive"}
     rows: dict[str, dict[str, list[Run]]] = {}
     for run in runs:
-        if run["part"] == "ablation":
-            rows.setdefault(run["ablation"], {}).setdefault("test", []).append(run)
-        elif run["part"] == "transfer" and run["loss"] == "relaxed contrastive":
-            as_it_is = run["setting"] == "network" and run["seed"] < 3
-            rows.setdefault("as it is", {}).setdefault("test" if as_it_is else "", []).append(run)
+        as_it_is = unchanged.items() <= run.items() and run["seed"] < 3  # the ablation's seeds
+        if as_it_is or run["part"] == "ablation":
+            rows.setdefault(run.get("ablation", "as it is"), {}).setdefault("test", []).append(run)
     return _table("relaxed contrastive, network", ["Recall@1"], rows, ["test"])
 
 

@@ -382,3 +382,12 @@ def test_fitnets_weights_are_seeded_parameters_within_the_authors_bounds():
     assert torch.equal(a, b)
     assert not torch.equal(a, c)
     assert 0.0049 < a.abs().max() <= 0.005
+
+
+def test_sigma_of_the_plain_functions_must_be_positive_too():
+    x = torch.randn(4, 3)
+    for function in (losses.relaxed_contrastive, losses.relaxed_multi_similarity):
+        with pytest.raises(ValueError, match="sigma must be a positive number, got 0"):
+            function(x, x, sigma=0)
+    with pytest.raises(ValueError, match="sigma must be a positive number, got -1"):
+        losses.relaxed_labels(x, sigma=-1)

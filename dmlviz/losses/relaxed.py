@@ -54,6 +54,7 @@ def relaxed_labels(source: Tensor, sigma: float = 1.0) -> Tensor:
     tensor([[1.0000, 0.1353],
             [0.1353, 1.0000]])
     """
+    check_positive(sigma=sigma)
     return torch.exp(-pairwise_distances(normalize(source), squared=True) / sigma)
 
 

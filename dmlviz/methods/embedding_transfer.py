@@ -17,9 +17,9 @@ from dmlviz.losses._checks import check_not_negative
 from dmlviz.methods.method import Method, balanced_batches, check_num_classes
 from dmlviz.models.embedding_net import EmbeddingNet
 
-SOME = (
-    16  # images whose views are compared: a coin flip shows itself in all but one of 65,000 cases
-)
+# Images whose two views are compared: views that differ by a coin flip agree on all of 16 images
+# once in 65,000 cases.
+COMPARED = 16
 
 
 class EmbeddingTransfer(Method):
@@ -104,7 +104,7 @@ class EmbeddingTransfer(Method):
                 f"the loss remembers {self.loss.images} training images, but the training set has "
                 f"{len(train)}: build it with labels=train.targets"
             )
-        some = torch.linspace(0, len(train) - 1, min(len(train), SOME)).long().tolist()
+        some = torch.linspace(0, len(train) - 1, min(len(train), COMPARED)).long().tolist()
         if self.views > 1 and all(torch.equal(_image(train, i), _image(train, i)) for i in some):
             _warn(
                 f"views={self.views}, but the training set shows the same view every time: use "
