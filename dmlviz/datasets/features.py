@@ -39,16 +39,19 @@ class ContinuousFeatures(ContinuousDataset):
     """`Features` of a data set with continuous labels; item i is `(features[i], i)`.
 
     Args:
-        features: `(N, F)` floats.
+        features: `(N, F)` floats; or the images themselves as `(N, C, H, W)`, transformed once for
+            all epochs, which only a transform that draws nothing allows.
         source: the `ContinuousDataset` they were computed from, in its order; it is asked for the
             label distances.
     """
 
     def __init__(self, features: Tensor, source: ContinuousDataset) -> None:
-        _check(features, len(source))
+        is_image = features.ndim == 4
+        _check(features.flatten(1) if is_image else features, len(source))
         self.features, self.source = features, source
         self.name, self.unit, self.split = source.name, source.unit, source.split
         self.smallest_distance = source.smallest_distance
+        self.flips = source.flips and is_image
 
     def __len__(self) -> int:
         return len(self.features)
