@@ -8,8 +8,9 @@ called again. The plan, written down before the first run:
 
 * One network (convnet_small, 64 dimensions: the convnet takes ten times as long), batches of 64: 8
   anchors with 3 label neighbours each, and 32 random images; AdamW, cosine schedule, EPOCHS epochs,
-  in each of which every image is an anchor once, so is seen about eight times. Triplet losses get a
-  model that normalises, log-ratio one that does not, as in the authors' code.
+  in each of which every image is an anchor once, so is seen about eight times; no augmentation but
+  the flips that labels allow. Triplet losses get a model that normalises, log-ratio one that does
+  not, as in the authors' code.
 * **Mining**. Binary: the neighbours are drawn out of the 30 nearest, and the 3 nearest labels in
   the batch are positives, all others negatives. Dense: exactly the nearest, and all pairs that the
   labels order (triplet) or all pairs (log-ratio).
@@ -148,12 +149,13 @@ def perform(run: Run) -> Run:
 
 
 def ready(data: str, split: str, root: str | None) -> Any:
-    """A split whose images are tensors already."""
+    """A split whose images are tensors already, seen as the queries are."""
     import torch
 
     from dmlviz import datasets
 
-    source = datasets.load(data, split, root)
+    view = datasets.load(data, "query", root).transform
+    source = datasets.load(data, split, root, view)
     images = torch.stack([source[i][0] for i in range(len(source))])
     return datasets.ContinuousFeatures(images, source)
 
