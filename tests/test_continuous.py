@@ -368,13 +368,31 @@ def test_curves_are_the_reports():
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["a", "b"]
 
 
+@pytest.mark.parametrize("label", [0.3, 0.5, 1.4])
+def test_ratio_explorer_draws_the_losses_of_the_library(label):
+    explorer = widgets.RatioExplorer()
+    state = explorer.compute(label=label, place=1.0, margin=0.1)
+    r = torch.zeros(5, 5, dtype=torch.float64)
+    r[0, 1:] = torch.tensor([0.5, 1.0, 2.0, label], dtype=torch.float64)
+    for i in range(0, len(explorer.places), 13):
+        place = torch.tensor(explorer.places[i], requires_grad=True)
+        x = torch.cat([torch.tensor([0, 0.5, 1.0, 2.0]).double(), place[None]])[:, None]
+        for loss, values, slopes in (
+            (losses.LogRatioLoss(), state.ratio, state.ratio_slope),
+            (losses.DenseTripletLoss(0.1), state.triplet, state.triplet_slope),
+        ):
+            value = loss(x, r, torch.tensor([0]))
+            assert values[i] == pytest.approx(value.item())
+            slope = torch.autograd.grad(value, place, retain_graph=True)[0].item()
+            assert slopes[i] == pytest.approx(slope, abs=1e-9)
+
+
 def test_ratio_explorer_shows_where_each_loss_is_content():
     explorer = widgets.RatioExplorer()
     state = explorer.compute(label=1.4, place=1.0, margin=0.1)
-    from dmlviz.widgets.ratio_explorer import WHERE
-
-    assert WHERE[state.ratio.argmin()] == pytest.approx(1.4, rel=0.05)
-    content = WHERE[state.triplet < 1e-9]  # anywhere between its neighbours 1 and 2
+    places = explorer.places
+    assert places[state.ratio.argmin()] == pytest.approx(1.4, rel=0.05)
+    content = places[state.triplet < 1e-9]  # anywhere between its neighbours 1 and 2
     assert content.min() == pytest.approx(np.sqrt(1.1), rel=0.05)
     assert content.max() == pytest.approx(np.sqrt(3.9), rel=0.05)
     other = explorer.compute(label=1.7, place=1.0, margin=0.1)

@@ -1,5 +1,6 @@
 """RatioExplorer: drag an item along a continuous label, and see what two losses make of it."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import ipywidgets
@@ -8,7 +9,6 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dmlviz.losses.ratios import dense_triplet, log_ratio
 from dmlviz.plots.style import BLUE, PURPLE, QUIET, VERMILION, plain
 from dmlviz.widgets.explorer import Explorer
 from dmlviz.widgets.view import FigureView
@@ -37,8 +37,10 @@ class RatioExplorer(Explorer):
     item is a line between them. The log-ratio loss is twice the variance of how much the lines
     rise: it is 0 when they are parallel. Middle and right: the losses, and their slopes, over all
     places that the dragged item could take. The dense triplet loss knows the order of the labels
-    only.
+    only. `places` holds the places, which the figures of a state belong to.
     """
+
+    places = WHERE
 
     def __init__(self) -> None:
         options = [(f"{v:.2f}", float(v)) for v in np.geomspace(0.25, 4, 33)]
@@ -61,21 +63,10 @@ class RatioExplorer(Explorer):
         )
 
     def compute(self, *, label: float, place: float, margin: float) -> State:  # type: ignore[override]
-        ratio, ratio_slope = self._profile(label, lambda x, r: log_ratio(x, r, _FIRST))
-        triplet, triplet_slope = self._profile(
-            label, lambda x, r: dense_triplet(x, r, _FIRST, margin)
-        )
+        ratio, ratio_slope = _profile(label, ratio_of_distances)
+        triplet, triplet_slope = _profile(label, lambda d, r: triplet_of_distances(d, r, margin))
         now = float(np.interp(place, WHERE, ratio))
         return State(label, place, ratio, triplet, ratio_slope, triplet_slope, now)
-
-    @staticmethod
-    def _profile(label: float, loss: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Loss and slope at every place of the dragged item."""
-        r = _label_distances(label)
-        places = torch.from_numpy(WHERE).requires_grad_()
-        values = torch.stack([loss(_embeddings(p), r) for p in places])
-        (slopes,) = torch.autograd.grad(values.sum(), places)
-        return values.detach().numpy(), slopes.numpy()
 
     def draw(self, state: State) -> None:
         self._item.set_data([0, 1], [state.label, state.place])
@@ -142,19 +133,26 @@ class RatioExplorer(Explorer):
         return FigureView(figure, moving, "Log-ratio and dense triplet loss of one dragged item")
 
 
-_FIRST = torch.tensor([0])  # the anchor
+def ratio_of_distances(d: Tensor, r: Tensor) -> Tensor:
+    """`losses.log_ratio` of one anchor for each row of its distances d `(P, m)`; r `(m,)`."""
+    return 2 * (d / r).log().var(dim=1)
 
 
-def _embeddings(place: Tensor) -> Tensor:
-    """The anchor at 0, the fixed items at their places, the dragged one at its own, on a line."""
-    fixed = torch.tensor([0.0, *FIXED], dtype=torch.float64)
-    return torch.cat([fixed, place[None]])[:, None]
+def triplet_of_distances(d: Tensor, r: Tensor, margin: float) -> Tensor:
+    """`losses.dense_triplet` of one anchor, from its distances, in the same way."""
+    ordered = r[:, None] < r[None, :]
+    hinge = (d.square()[:, :, None] - d.square()[:, None, :] + margin).relu()
+    return (hinge * ordered).sum(dim=(1, 2)) / ordered.sum()
 
 
-def _label_distances(label: float) -> Tensor:
-    r = torch.zeros(len(FIXED) + 2, len(FIXED) + 2, dtype=torch.float64)
-    r[0] = torch.tensor([0.0, *FIXED, label])
-    return r
+def _profile(label: float, loss: Callable[..., Tensor]) -> tuple[np.ndarray, np.ndarray]:
+    """Loss and slope at every place of the dragged item, all at once."""
+    places = torch.from_numpy(WHERE).requires_grad_()
+    fixed = torch.tensor(FIXED, dtype=torch.float64)
+    d = torch.cat([fixed.expand(len(places), -1), places[:, None]], dim=1)
+    values = loss(d, torch.cat([fixed, fixed.new_tensor([label])]))
+    (slopes,) = torch.autograd.grad(values.sum(), places)
+    return values.detach().numpy(), slopes.numpy()
 
 
 def _logarithmic(ax: Any, name: str) -> None:
