@@ -8,7 +8,17 @@ from importlib.metadata import version
 from typing import Any
 
 __version__ = version("dmlviz")
-__all__ = ["datasets", "evaluation", "losses", "methods", "models", "plots", "training", "widgets"]
+__all__ = [
+    "datasets",
+    "evaluation",
+    "losses",
+    "methods",
+    "models",
+    "plots",
+    "synthesis",
+    "training",
+    "widgets",
+]
 
 
 def __getattr__(name: str) -> Any:

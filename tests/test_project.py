@@ -67,8 +67,8 @@ def test_every_public_name_exists_and_is_documented():
 
 
 ROOMS = [
-    "geometry", "losses", "datasets", "models", "evaluation", "methods", "history", "watch",
-    "training", "plots", "widgets", "doctor", "demo", "cli",
+    "geometry", "losses", "synthesis", "datasets", "models", "evaluation", "methods", "history",
+    "watch", "training", "plots", "widgets", "doctor", "demo", "cli",
 ]  # fmt: skip
 
 

@@ -27,6 +27,8 @@ proxies as a parameter. The proxies must be handed to the optimiser, with a lear
 own (the Proxy-Anchor authors' code: 100 times the network's); `dmlviz.methods.Supervised` does.
 """
 
+from abc import abstractmethod
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -137,6 +139,13 @@ class _ProxyLoss(nn.Module):
         self.proxies = nn.Parameter(start * (2 / num_classes) ** 0.5)
         self.num_classes, self.embedding_size = num_classes, embedding_size
 
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        return self.with_proxies(embeddings, labels, self.proxies)
+
+    @abstractmethod
+    def with_proxies(self, embeddings: Tensor, labels: Tensor, proxies: Tensor) -> Tensor:
+        """The same loss with other proxies `(C, D)` in the place of its own, of any number."""
+
     def extra_repr(self) -> str:
         return f"num_classes={self.num_classes}, embedding_size={self.embedding_size}"
 
@@ -158,8 +167,8 @@ class NormalizedSoftmaxLoss(_ProxyLoss):
         check_positive(temperature=temperature)
         self.temperature = temperature
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        return normalized_softmax(embeddings, labels, self.proxies, self.temperature)
+    def with_proxies(self, embeddings: Tensor, labels: Tensor, proxies: Tensor) -> Tensor:
+        return normalized_softmax(embeddings, labels, proxies, self.temperature)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, temperature={self.temperature}"
@@ -182,8 +191,8 @@ class ProxyNCALoss(_ProxyLoss):
         check_positive(temperature=temperature)
         self.temperature = temperature
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        return proxy_nca(embeddings, labels, self.proxies, self.temperature)
+    def with_proxies(self, embeddings: Tensor, labels: Tensor, proxies: Tensor) -> Tensor:
+        return proxy_nca(embeddings, labels, proxies, self.temperature)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, temperature={self.temperature}"
@@ -214,8 +223,8 @@ class ProxyAnchorLoss(_ProxyLoss):
         check_finite(margin=margin)
         self.margin, self.alpha = margin, alpha
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        return proxy_anchor(embeddings, labels, self.proxies, self.margin, self.alpha)
+    def with_proxies(self, embeddings: Tensor, labels: Tensor, proxies: Tensor) -> Tensor:
+        return proxy_anchor(embeddings, labels, proxies, self.margin, self.alpha)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, margin={self.margin}, alpha={self.alpha}"

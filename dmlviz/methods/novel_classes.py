@@ -1,0 +1,91 @@
+"""Training with novel classes: a proxy loss on the union of a batch and what a synthesizer adds.
+
+With the batch's embeddings x and labels y, the loss J and its proxies P, and novel embeddings v of
+the classes C+k with proxies c̃ (see `dmlviz.synthesis`), a step minimises::
+
+    J( {x} ∪ {v},  {y} ∪ {C+k};  [P; c̃] )  +  L_own
+
+L_own trains what the synthesizer itself learns, such as a generator, and nothing else; where there
+is nothing to train it is left out.
+"""
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.data import Sampler
+
+from dmlviz.losses._checks import check_not_negative
+from dmlviz.methods.method import Method, balanced_batches, check_num_classes
+from dmlviz.synthesis import Synthesizer
+
+
+class NovelClasses(Method):
+    """Train with a proxy loss on real classes and on those that `synthesizer` makes.
+
+    Where it makes none, the loss is exactly that of `Supervised(loss)`. The network is evaluated
+    alone: novel classes exist in training only.
+
+    Args:
+        loss: a loss with proxies: `NormalizedSoftmaxLoss`, `ProxyNCALoss` or `ProxyAnchorLoss`.
+        synthesizer: for instance `synthesis.ProxySynthesis()`.
+        samples_per_class: images of a class per batch; None: random batches.
+        warmup_steps: training steps at the start that train with the loss alone, so that proxies
+            mean something before novel classes are made of them.
+
+    Raises:
+        TypeError: for a loss without proxies, or what is no synthesizer.
+    """
+
+    def __init__(
+        self,
+        loss: nn.Module,
+        synthesizer: Synthesizer,
+        *,
+        samples_per_class: int | None = None,
+        warmup_steps: int = 0,
+    ) -> None:
+        if not (hasattr(loss, "with_proxies") and hasattr(loss, "proxies")):
+            raise TypeError(
+                f"novel classes join a loss by their proxies, but {type(loss).__name__} has none "
+                "to add them to: use NormalizedSoftmaxLoss, ProxyNCALoss or ProxyAnchorLoss of "
+                "dmlviz.losses"
+            )
+        if not isinstance(synthesizer, Synthesizer):
+            raise TypeError(
+                "synthesizer must be a Synthesizer such as synthesis.ProxySynthesis(), got "
+                f"{type(synthesizer).__name__}"
+            )
+        check_not_negative(warmup_steps=warmup_steps)
+        super().__init__()
+        self.loss: Any = loss
+        self.synthesizer, self.samples_per_class = synthesizer, samples_per_class
+        self.warmup_steps, self.steps = warmup_steps, 0
+
+    def forward(self, model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        images, labels = batch
+        x = model(images)
+        warming_up = self.steps < self.warmup_steps
+        self.steps += self.training
+        if warming_up:
+            return self.loss(x, labels)
+        novel = self.synthesizer(x, labels, self.loss.proxies)
+        if len(novel.proxies) == 0:
+            return self.loss(x, labels)
+        loss = self.loss.with_proxies(*novel.joined_to(x, labels, self.loss.proxies))
+        own = self.synthesizer.own_loss(x, labels, self.loss.proxies, self.loss)
+        return loss if own is None else loss + own
+
+    def proxies(self) -> list[nn.Parameter]:
+        """Those of the loss and of novel classes that learn, but not a generator's weights."""
+        return [
+            p for p in [*self.loss.parameters(), *self.synthesizer.proxies()] if p.requires_grad
+        ]
+
+    def check(self, train: Any, model: nn.Module) -> None:
+        """Raise if the loss was made for another number of classes than `train` has."""
+        check_num_classes(self.loss, train)
+
+    def batch_sampler(self, train: Any, batch_size: int, seed: int) -> Sampler[list[int]]:
+        if self.samples_per_class is None:
+            return super().batch_sampler(train, batch_size, seed)
+        return balanced_batches(train, batch_size, self.samples_per_class, seed)
