@@ -1,0 +1,178 @@
+"""Do novel classes help where training classes are few? Glyphs with 20 to 200 of them.
+
+    python benchmarks/novel_classes.py              # everything that is not there yet
+    python benchmarks/novel_classes.py --render     # only the tables, from the runs that are there
+
+Every finished run is kept in results/novel_classes.json at once, so the command may be stopped and
+called again. The plan, written down before the first run:
+
+* One network (convnet_small, 64 dimensions), Proxy-Anchor, batches of 64 random images, AdamW,
+  cosine schedule, about STEPS steps however few classes there are. A run's seed draws its training
+  classes out of the 200, too; all methods get the same draws.
+* **Methods**: the base, Proxy-Anchor alone; with Proxy Synthesis; with MemVir; and six of ours, see
+  `novel_variants`. None is added or dropped after the first run.
+* **Tuning**, seed 0, Recall@1 on the 40 validation classes in the best epoch, with 20 training
+  classes (the setting for 20 and 50) and with 100 (for 100 and 200). The base gets eight settings:
+  LEARNING_RATES x ALPHAS x RATES of the proxies. Every other method inherits the base's alpha and
+  rate of the proxies, and gets four: LEARNING_RATES x two of its own.
+* **Main**: five seeds for every method and number of classes. Recall@1 on the 200 test classes in
+  the epoch that is best on validation, and in the last epoch. 'Untrained', and 64 principal
+  components of the pixels of the training images ('PCA'), have a row each.
+
+The question: does any of ours, or any published method, beat the base where classes are few? A gain
+is called one if it is larger than twice its standard error over the paired seeds.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import resumable
+from novel_tables import report
+from novel_variants import OWN_SETTINGS
+from record import RESULTS, provenance, save
+
+NAME = "novel_classes"
+CLASSES, TUNED_WITH = (20, 50, 100, 200), {20: 20, 50: 20, 100: 100, 200: 100}
+SEEDS = range(5)
+STEPS, BATCH, DIMENSION, LOOKS = 750, 64, 64, 8
+LEARNING_RATES, ALPHAS, RATES = (1e-3, 3e-3), (16.0, 32.0), (10.0, 100.0)
+
+Run = resumable.Run
+Best = dict[tuple[int, str], dict[str, Any]]
+
+
+def tune_base() -> Iterator[Run]:
+    for classes in sorted(set(TUNED_WITH.values())):
+        for lr in LEARNING_RATES:
+            for alpha in ALPHAS:
+                for rate in RATES:
+                    setting = {"lr": lr, "alpha": alpha, "proxy_lr_multiplier": rate}
+                    yield _run("tuning", "base", classes, 0, setting)
+
+
+def tune_methods(best: Best) -> Iterator[Run]:
+    for classes in sorted(set(TUNED_WITH.values())):
+        for method, settings in OWN_SETTINGS.items():
+            for lr in LEARNING_RATES:
+                for own in settings:
+                    setting = {**best[classes, "base"], "lr": lr, **own}
+                    yield _run("tuning", method, classes, 0, setting)
+
+
+def main_runs(best: Best) -> Iterator[Run]:
+    for seed in SEEDS:
+        for classes in CLASSES:
+            for part in ("untrained", "PCA"):
+                yield {"part": part, "classes": classes, "seed": seed}
+            for method in ("base", *OWN_SETTINGS):
+                yield _run("main", method, classes, seed, best[TUNED_WITH[classes], method])
+
+
+def _run(part: str, method: str, classes: int, seed: int, setting: dict[str, Any]) -> Run:
+    return {"part": part, "method": method, "classes": classes, "seed": seed, "setting": setting}
+
+
+def best_settings(runs: list[Run]) -> Best:
+    """Of each number of classes and method, the tuned setting with the best validation figure."""
+    best: dict[tuple[int, str], Run] = {}
+    for run in (r for r in runs if r["part"] == "tuning"):
+        where = run["classes"], run["method"]
+        if where not in best or max(run["val"]) > max(best[where]["val"]):
+            best[where] = run
+    return {where: run["setting"] for where, run in best.items()}
+
+
+def perform(run: Run) -> Run:
+    """Train once; returns the run with its figures."""
+    import torch
+
+    from dmlviz import datasets, evaluation, losses, methods, models, training
+    from novel_variants import build
+
+    torch.set_num_threads(1)
+    root, seed, classes = run.pop("root"), run["seed"], run["classes"]
+    some = torch.randperm(200, generator=torch.Generator().manual_seed(seed))[:classes]
+    train = datasets.OfClasses(datasets.load("glyphs", "train", root), some.tolist())
+    val, test = datasets.load("glyphs", "val", root), datasets.load("glyphs", "test", root)
+    if run["part"] == "PCA":
+        return {**run, "test": [_pixels(train, test)]}
+    model = models.EmbeddingNet("convnet_small", DIMENSION, in_channels=1, seed=seed)
+    if run["part"] == "untrained":
+        return {**run, "test": [evaluation.evaluate(model, test, nmi=False).recall[1]]}
+    setting = run["setting"]
+    loss = losses.ProxyAnchorLoss(classes, DIMENSION, alpha=setting["alpha"], seed=seed)
+    base = methods.Supervised(loss)
+    epochs = round(STEPS / (len(train) // BATCH))
+    history = training.fit(
+        model,
+        base if run["method"] == "base" else build(run["method"], loss, setting, STEPS, seed),
+        train,
+        None if run["part"] == "tuning" else test,
+        val=val,
+        epochs=epochs,
+        eval_every=max(1, epochs // LOOKS),
+        batch_size=BATCH,
+        lr=setting["lr"],
+        proxy_lr_multiplier=setting["proxy_lr_multiplier"],
+        seed=seed,
+        ks=(1,),
+        snapshot_size=0,
+        progress=False,
+    )
+    figures = {
+        split: [record[f"{split}_recall@1"] for record in history.records if _looked(record)]
+        for split in ("val", "test")
+        if f"{split}_recall@1" in history.columns()
+    }
+    return {**run, **figures}
+
+
+def _looked(record: dict[str, Any]) -> bool:
+    return record.get("val_recall@1") is not None
+
+
+def _pixels(train: Any, test: Any) -> float:
+    """Recall@1 of the principal components of the training images' pixels."""
+    import torch
+
+    from dmlviz import evaluation
+
+    x, z = (torch.stack([image.flatten() for image, _ in images]) for images in (train, test))
+    components = torch.linalg.svd(x - x.mean(dim=0), full_matrices=False).Vh[:DIMENSION]
+    return evaluation.recall_at_k((z - x.mean(dim=0)) @ components.T, test.targets, [1])[1]
+
+
+def key(run: Run) -> str:
+    """The planned fields of a run, as text."""
+    fields = ("part", "method", "classes", "seed", "setting")
+    return json.dumps({f: run[f] for f in fields if f in run}, sort_keys=True)
+
+
+def keep(runs: list[Run], minutes: float) -> None:
+    result = {
+        "what": __doc__.splitlines()[0],
+        "runs": [resumable.rounded(run) for run in runs],
+        **provenance(round(minutes, 1)),
+    }
+    save(NAME, result, report(result))
+
+
+def main() -> None:
+    options = resumable.parse(__doc__.splitlines()[0])
+    runs, minutes = resumable.stored(NAME)
+    done = {key(run): run for run in runs}
+    if not options.render:
+        for plan in (lambda best: tune_base(), tune_methods, main_runs):
+            wanted = plan(best_settings(list(done.values())))
+            minutes = resumable.complete(
+                [{**run, "root": options.data_root} for run in wanted],
+                done, key, perform, keep, workers=options.workers, minutes=minutes,
+            )  # fmt: skip
+    result = json.loads((RESULTS / f"{NAME}.json").read_text())
+    save(NAME, result, report(result))
+    print(report(result))
+
+
+if __name__ == "__main__":
+    main()
