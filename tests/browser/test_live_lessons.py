@@ -1,4 +1,4 @@
-"""Lessons 01, 02, 04: every slider moves its picture; the playground trains and listens."""
+"""Lessons 01, 02, 04, 05: every slider moves its picture; the playground trains and listens."""
 
 import pytest
 
@@ -61,15 +61,20 @@ def test_proxies(page, server):
     play_with(playground, "alpha")
 
 
-def test_embedding_transfer(page, server):
-    notebook = Notebook(page, *server, "04_embedding_transfer.ipynb")
-    notebook.run_all()
-    assert notebook.errors() == []
-    explorer = Widget(page, 0)
-    assert {"sigma", "delta", "steps", "anchor"} <= set(explorer.labels())
-    move_every_slider(explorer)
-
-    notebook.restart()
-    notebook.run_all()
-    assert notebook.errors() == []
-    move_every_slider(Widget(page, 0))
+@pytest.mark.parametrize(
+    ("lesson", "labels"),
+    [
+        ("04_embedding_transfer.ipynb", {"sigma", "delta", "steps", "anchor"}),
+        ("05_continuous_labels.ipynb", {"label", "place", "margin"}),
+    ],
+)
+def test_a_lesson_with_one_explorer(page, server, lesson, labels):
+    notebook = Notebook(page, *server, lesson)
+    for again in (False, True):
+        if again:
+            notebook.restart()
+        notebook.run_all()
+        assert notebook.errors() == []
+        explorer = Widget(page, 0)
+        assert labels <= set(explorer.labels())
+        move_every_slider(explorer)
