@@ -109,20 +109,22 @@ def perform(run: Run) -> Run:
     lr, multiplier = setting.pop("lr"), setting.pop("proxy_lr_multiplier", 1.0)
     loss = build(run["loss"], len(train.classes), dimension, setting, seed)
     model = models.EmbeddingNet("convnet", dimension, in_channels=1, seed=seed)
-    history = training.fit(
-        model,
-        methods.Supervised(loss),
-        train,
-        None if run["part"] == "tuning" else test,
-        val=val,
-        epochs=run.get("epochs", EPOCHS),
-        batch_size=run.get("batch", BATCH),
-        lr=lr,
-        proxy_lr_multiplier=multiplier,
-        seed=seed,
-        ks=(1, 8),
-        snapshot_size=0,
-        progress=False,
+    history = resumable.whole(
+        training.fit(
+            model,
+            methods.Supervised(loss),
+            train,
+            None if run["part"] == "tuning" else test,
+            val=val,
+            epochs=run.get("epochs", EPOCHS),
+            batch_size=run.get("batch", BATCH),
+            lr=lr,
+            proxy_lr_multiplier=multiplier,
+            seed=seed,
+            ks=(1, 8),
+            snapshot_size=0,
+            progress=False,
+        )
     )
     figures = {name: history[name] for name in history.columns() if "recall" in name}
     done = {"best_epoch": history.best_epoch, "seconds": history["seconds"], **figures}

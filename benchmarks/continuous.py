@@ -131,17 +131,19 @@ def perform(run: Run) -> Run:
             pool=30 if "binary" in loss_name else None,
             all_anchors=setting.get("all_anchors", True),
         )
-        history = training.fit(
-            model,
-            method,
-            train,
-            val,
-            epochs={"tuning": TUNING_EPOCHS, "neighbours": 1}.get(run["part"], EPOCHS),
-            batch_size=BATCH,
-            lr=setting["lr"],
-            seed=seed,
-            snapshot_size=0,
-            progress=False,
+        history = resumable.whole(
+            training.fit(
+                model,
+                method,
+                train,
+                val,
+                epochs={"tuning": TUNING_EPOCHS, "neighbours": 1}.get(run["part"], EPOCHS),
+                batch_size=BATCH,
+                lr=setting["lr"],
+                seed=seed,
+                snapshot_size=0,
+                progress=False,
+            )
         )
         figures = {"val": history["test_ndcg@100"][-1], "curve": history["test_ndcg@100"]}
     if run["part"] != "tuning":
@@ -162,15 +164,15 @@ def ready(data: str, split: str, root: str | None) -> Any:
     return datasets.ContinuousFeatures(images, source)
 
 
-def build(name: str, setting: dict[str, Any]) -> Any:
+def build(name: str, setting: dict[str, Any], positives: int = NEAREST) -> Any:
     """The loss by its name in the table."""
     from dmlviz import losses
 
     if name == "triplet, binary":
-        return losses.BinaryTripletLoss(setting["margin"], positives=NEAREST)
+        return losses.BinaryTripletLoss(setting["margin"], positives)
     if name == "triplet, dense":
         return losses.DenseTripletLoss(setting["margin"])
-    return losses.LogRatioLoss(positives=NEAREST if "binary" in name else None)
+    return losses.LogRatioLoss(positives=positives if "binary" in name else None)
 
 
 def key(run: Run) -> str:

@@ -40,11 +40,11 @@ def _main(runs: list[Run], data: str) -> str:
     ]
     for name, of in rows.items():
         ndcg = mean_and_spread([r["ndcg"] for r in of])
-        lines.append(f"| {name} | {len(of)} | {ndcg} | {_plain([r['distance'] for r in of])} |")
+        lines.append(f"| {name} | {len(of)} | {ndcg} | {plain_mean([r['distance'] for r in of])} |")
     return "\n".join(lines)
 
 
-def _plain(values: list[float]) -> str:
+def plain_mean(values: list[float]) -> str:
     mean = f"{statistics.mean(values):.3g}"
     return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.2g}"
 

@@ -104,21 +104,23 @@ def perform(run: Run) -> Run:
     loss = losses.ProxyAnchorLoss(classes, DIMENSION, alpha=setting["alpha"], seed=seed)
     base = methods.Supervised(loss)
     epochs = round(STEPS / (len(train) // BATCH))
-    history = training.fit(
-        model,
-        base if run["method"] == "base" else build(run["method"], loss, setting, STEPS, seed),
-        train,
-        None if run["part"] == "tuning" else test,
-        val=val,
-        epochs=epochs,
-        eval_every=max(1, epochs // LOOKS),
-        batch_size=BATCH,
-        lr=setting["lr"],
-        proxy_lr_multiplier=setting["proxy_lr_multiplier"],
-        seed=seed,
-        ks=(1,),
-        snapshot_size=0,
-        progress=False,
+    history = resumable.whole(
+        training.fit(
+            model,
+            base if run["method"] == "base" else build(run["method"], loss, setting, STEPS, seed),
+            train,
+            None if run["part"] == "tuning" else test,
+            val=val,
+            epochs=epochs,
+            eval_every=max(1, epochs // LOOKS),
+            batch_size=BATCH,
+            lr=setting["lr"],
+            proxy_lr_multiplier=setting["proxy_lr_multiplier"],
+            seed=seed,
+            ks=(1,),
+            snapshot_size=0,
+            progress=False,
+        )
     )
     figures = {
         split: [record[f"{split}_recall@1"] for record in history.records if _looked(record)]

@@ -64,6 +64,13 @@ def complete(
     return minutes + watch.minutes()
 
 
+def whole(history: Any) -> Any:
+    """The history of a training; raises where Ctrl-C ended it early: half a run is none."""
+    if history.interrupted:
+        raise KeyboardInterrupt
+    return history
+
+
 def rounded(run: Run) -> Run:
     """Figures to four digits, as they are stored."""
     return {name: _round(value) for name, value in run.items()}

@@ -45,7 +45,9 @@ def _net(setting: str, seed: int, **options: Any) -> models.EmbeddingNet:
 
 def _fit(model: nn.Module, method: methods.Method, train: Any, run: Run, **options: Any) -> None:
     settings = {"batch_size": BATCH, "lr": LR, "proxy_lr_multiplier": 10.0} | options
-    training.fit(model, method, train, seed=run["seed"], progress=False, **settings)
+    resumable.whole(
+        training.fit(model, method, train, seed=run["seed"], progress=False, **settings)
+    )
 
 
 def _measure(model: models.EmbeddingNet, run: Run, probe: bool = False) -> dict[str, float]:
