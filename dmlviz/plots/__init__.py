@@ -7,6 +7,7 @@ from dmlviz.plots.forces import force_field, loss_profile
 from dmlviz.plots.gallery import retrieval_gallery
 from dmlviz.plots.maps import embedding_map
 from dmlviz.plots.projection import project
+from dmlviz.plots.synthesis import class_order, class_relations, novel_map
 from dmlviz.plots.transfer import (
     relative_distance_scatter,
     relaxed_label_curves,
@@ -15,12 +16,15 @@ from dmlviz.plots.transfer import (
 )
 
 __all__ = [
+    "class_order",
+    "class_relations",
     "embedding_map",
     "force_field",
     "label_gallery",
     "log_ratio_scatter",
     "loss_profile",
     "ndcg_curves",
+    "novel_map",
     "pair_distances",
     "project",
     "recall_curves",

@@ -5,6 +5,7 @@ from dmlviz.widgets.explorer import Explorer
 from dmlviz.widgets.loss_explorer import LossExplorer
 from dmlviz.widgets.playground import TrainingPlayground
 from dmlviz.widgets.ratio_explorer import RatioExplorer
+from dmlviz.widgets.synthesis_explorer import SynthesisExplorer
 from dmlviz.widgets.transfer_explorer import TransferExplorer
 from dmlviz.widgets.view import FigureView
 
@@ -14,6 +15,7 @@ __all__ = [
     "FigureView",
     "LossExplorer",
     "RatioExplorer",
+    "SynthesisExplorer",
     "TrainingPlayground",
     "TransferExplorer",
 ]
