@@ -41,7 +41,12 @@ def _main(runs: list[Run], data: str) -> str:
     for name, of in rows.items():
         ndcg = mean_and_spread([r["ndcg"] for r in of])
         lines.append(f"| {name} | {len(of)} | {ndcg} | {plain_mean([r['distance'] for r in of])} |")
-    return "\n".join(lines)
+    chosen = "; ".join(
+        f"{name}: " + ", ".join(f"{k} {v}" for k, v in of[0]["setting"].items())
+        for name, of in rows.items()
+        if "setting" in of[0]
+    )
+    return "\n".join([*lines, "", f"Settings: {chosen}."])
 
 
 def plain_mean(values: list[float]) -> str:

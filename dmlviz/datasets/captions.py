@@ -95,7 +95,7 @@ class RelaxationGap:
 def relaxation_gap(
     a: CaptionSets, b: CaptionSets, *, pairs: int = 300, seed: int = 0
 ) -> RelaxationGap:
-    """Compare the two on random pairs of an image of a and one of b: some ten milliseconds a pair."""
+    """Compare the two on random pairs of an image of a and one of b: some ten ms a pair."""
     from scipy.stats import spearmanr
 
     numbers = np.random.default_rng(seed).integers([[len(a)], [len(b)]], size=(2, pairs))
