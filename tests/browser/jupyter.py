@@ -87,7 +87,7 @@ class Notebook:
             timeout=120_000,
         )
 
-    def run_all(self, seconds=300):
+    def run_all(self, seconds=1200):  # one core may take minutes for a lesson
         """Run every cell, and wait for the last one (the kernel's status is no guide to that)."""
         self.page.set_default_timeout(seconds * 1000)
         self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
