@@ -9,12 +9,15 @@ called again. The plan, written down before the first run:
 * One network (convnet_small, 64 dimensions), Proxy-Anchor, batches of 64 random images, AdamW,
   cosine schedule, about STEPS steps however few classes there are. A run's seed draws its training
   classes out of the 200, too; all methods get the same draws.
-* **Methods**: the base, Proxy-Anchor alone; with Proxy Synthesis; with MemVir; and six of ours, see
+* **Methods**: the base, Proxy-Anchor alone; with Proxy Synthesis; with MemVir; and five of ours, see
   `novel_variants`. None is added or dropped after the first run.
 * **Tuning**, seed 0, Recall@1 on the 40 validation classes in the best epoch, with 20 training
-  classes (the setting for 20 and 50) and with 100 (for 100 and 200). The base gets eight settings:
+  classes (the setting for 20 and 50) and with 100 (for 100 and 200). The base gets twelve settings:
   LEARNING_RATES x ALPHAS x RATES of the proxies. Every other method inherits the base's alpha and
-  rate of the proxies, and gets four: LEARNING_RATES x two of its own.
+  rate of the proxies, and gets four: LEARNING_RATES x two of its own. (The base's grid was laid
+  around what 14 trials of the base alone, seed 0, had shown on the same validation classes: with
+  100 classes 3e-3 is a better learning rate than 1e-3 and 1e-2, 16 a better alpha than 32, 10 a
+  better rate than 100.)
 * **Main**: five seeds for every method and number of classes. Recall@1 on the 200 test classes in
   the epoch that is best on validation, and in the last epoch. 'Untrained', and 64 principal
   components of the pixels of the training images ('PCA'), have a row each.
@@ -35,8 +38,8 @@ from record import RESULTS, provenance, save
 NAME = "novel_classes"
 CLASSES, TUNED_WITH = (20, 50, 100, 200), {20: 20, 50: 20, 100: 100, 200: 100}
 SEEDS = range(5)
-STEPS, BATCH, DIMENSION, LOOKS = 750, 64, 64, 8
-LEARNING_RATES, ALPHAS, RATES = (1e-3, 3e-3), (16.0, 32.0), (10.0, 100.0)
+STEPS, BATCH, DIMENSION, LOOKS = 600, 64, 64, 6
+LEARNING_RATES, ALPHAS, RATES = (2e-3, 5e-3), (8.0, 16.0, 32.0), (1.0, 10.0)
 
 Run = resumable.Run
 Best = dict[tuple[int, str], dict[str, Any]]

@@ -9,10 +9,9 @@ OWN_SETTINGS: dict[str, list[dict[str, Any]]] = {
     # Published.
     "Proxy Synthesis": [{"mixing": 0.4}, {"mixing": 1.0}],
     "MemVir": [{"num_virtual": 1}, {"num_virtual": 5}],
-    # Ours: the generator with four kinds of class vectors, and two ways of mixing.
+    # Ours: the generator with three kinds of class vectors, and two ways of mixing.
     "generator, free classes": NUMBERS,
     "generator, mixtures": NUMBERS,
-    "generator, hard mixtures": NUMBERS,
     "generator, extrapolations": NUMBERS,
     "carried offsets, hard mixtures": NUMBERS,
     "Proxy Synthesis, nearest": [{"mixing": 0.4}, {"mixing": 1.0}],
@@ -41,7 +40,6 @@ def _synthesizer(name: str, loss: Any, setting: dict[str, Any], seed: int) -> An
     makers: dict[str, Any] = {
         "generator, free classes": synthesis.FreeClasses(loss.num_classes, size, seed=seed),
         "generator, mixtures": synthesis.Mixtures(),
-        "generator, hard mixtures": synthesis.Mixtures(pairs="hard"),
         "generator, extrapolations": synthesis.Extrapolations(),
     }
     generator = synthesis.NovelClassGenerator(size, NOISE_SIZE, seed=seed)
