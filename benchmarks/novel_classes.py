@@ -9,8 +9,8 @@ called again. The plan, written down before the first run:
 * One network (convnet_small, 64 dimensions), Proxy-Anchor, batches of 64 random images, AdamW,
   cosine schedule, about STEPS steps however few classes there are. A run's seed draws its training
   classes out of the 200, too; all methods get the same draws.
-* **Methods**: the base, Proxy-Anchor alone; with Proxy Synthesis; with MemVir; and five of ours, see
-  `novel_variants`. None is added or dropped after the first run.
+* **Methods**: the base, Proxy-Anchor alone; with Proxy Synthesis; with MemVir; and five of ours
+  (see `novel_variants`). None is added or dropped after the first run.
 * **Tuning**, seed 0, Recall@1 on the 40 validation classes in the best epoch, with 20 training
   classes (the setting for 20 and 50) and with 100 (for 100 and 200). The base gets twelve settings:
   LEARNING_RATES x ALPHAS x RATES of the proxies. Every other method inherits the base's alpha and
