@@ -21,13 +21,11 @@ dimensions were thinned, for time:
 * **Proxy-Anchor alone**, one seed: alpha x delta, batch size, dimension.
 """
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import resumable
 from baselines_tables import report
-from record import RESULTS, provenance, save
 
 EPOCHS, TUNING_EPOCHS, BATCH, DIMENSION = 6, 4, 64, 64
 SEEDS, NOISE_SEEDS = range(5), range(3)
@@ -128,7 +126,7 @@ def perform(run: Run) -> Run:
     )
     figures = {name: history[name] for name in history.columns() if "recall" in name}
     done = {"best_epoch": history.best_epoch, "seconds": history["seconds"], **figures}
-    return {name: value for name, value in run.items() if name != "root"} | done
+    return run | done
 
 
 def build(name: str, classes: int, dimension: int, setting: dict[str, float], seed: int) -> Any:
@@ -152,12 +150,6 @@ def build(name: str, classes: int, dimension: int, setting: dict[str, float], se
     return cls(classes, dimension, seed=seed, **setting)
 
 
-def key(run: Run) -> str:
-    """What tells two runs apart, as text."""
-    fields = ("part", "loss", "setting", "seed", "wrong_labels", "outliers", "batch", "dimension")
-    return json.dumps([run.get(f) for f in fields], sort_keys=True)
-
-
 def best_settings(runs: list[Run]) -> dict[str, dict[str, float]]:
     """Of each loss, the tuned setting with the best validation Recall@1."""
     best = {}
@@ -167,36 +159,25 @@ def best_settings(runs: list[Run]) -> dict[str, dict[str, float]]:
     return best
 
 
-def _save(runs: list[Run], minutes: float) -> None:
-    result = {
-        "what": __doc__.splitlines()[0],
-        "data": "Glyphs: 200 training, 40 validation, 200 test classes",
-        "plan": {
-            "epochs": EPOCHS,
-            "tuning_epochs": TUNING_EPOCHS,
-            "batch": BATCH,
-            "dimension": DIMENSION,
-            "grid": {"lr": LEARNING_RATES, **OWN_SETTINGS},
-        },
-        "runs": [resumable.rounded(run) for run in runs],
-        **provenance(round(minutes, 1)),
-    }
-    save("baselines", result, report(result))
-
-
 def main() -> None:
-    options = resumable.parse(__doc__.splitlines()[0])
-    runs, minutes = resumable.stored("baselines")
-    if not options.render:
-        done = {key(run): run for run in runs}
-        for plan in (lambda: tuning(), lambda: main_and_more(best_settings(list(done.values())))):
-            wanted = [{**run, "root": options.data_root} for run in plan()]
-            minutes = resumable.complete(
-                wanted, done, key, perform, _save, workers=options.workers, minutes=minutes
-            )
-    result = json.loads((RESULTS / "baselines.json").read_text())
-    save("baselines", result, report(result))
-    print(report(result))
+    study = resumable.Study(
+        "baselines",
+        __doc__.splitlines()[0],
+        ("part", "loss", "setting", "seed", "wrong_labels", "outliers", "batch", "dimension"),
+        perform,
+        report,
+        {
+            "data": "Glyphs: 200 training, 40 validation, 200 test classes",
+            "plan": {
+                "epochs": EPOCHS,
+                "tuning_epochs": TUNING_EPOCHS,
+                "batch": BATCH,
+                "dimension": DIMENSION,
+                "grid": {"lr": LEARNING_RATES, **OWN_SETTINGS},
+            },
+        },
+    )
+    study.main(lambda _: tuning(), lambda runs: main_and_more(best_settings(runs)))
 
 
 if __name__ == "__main__":

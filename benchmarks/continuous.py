@@ -26,15 +26,12 @@ called again. The plan, written down before the first run:
   at a constant rate.
 """
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import resumable
 from continuous_tables import report
-from record import RESULTS, provenance, save
 
-NAME = "continuous"
 SETS = {"poses": 5, "rooms": 3, "scenes": 3}  # seeds
 EPOCHS, TUNING_EPOCHS, BATCH, DIMENSION = 4, 2, 64, 64
 ANCHORS, NEAREST = 8, 3
@@ -112,7 +109,7 @@ def perform(run: Run) -> Run:
             "ndcg": evaluation.ndcg(x, r, [100], gallery=y)[100],
             "distance": evaluation.mean_label_distance(x, r, [10], gallery=y)[10],
         }
-        return {name: value for name, value in run.items() if name != "root"} | of_pixels
+        return run | of_pixels
     loss_name = run.get("loss", "")
     model = models.EmbeddingNet(
         "convnet_small",
@@ -149,7 +146,7 @@ def perform(run: Run) -> Run:
     if run["part"] != "tuning":
         graded = evaluation.evaluate(model, query, gallery=gallery, ks=[10, 100])
         figures |= {"ndcg": graded.ndcg[100], "distance": graded.mean_label_distance[10]}
-    return {name: value for name, value in run.items() if name != "root"} | figures
+    return run | figures
 
 
 def ready(data: str, split: str, root: str | None) -> Any:
@@ -175,35 +172,16 @@ def build(name: str, setting: dict[str, Any], positives: int = NEAREST) -> Any:
     return losses.LogRatioLoss(positives=positives if "binary" in name else None)
 
 
-def key(run: Run) -> str:
-    """The planned fields of a run, as text."""
-    fields = ("part", "data", "loss", "setting", "seed", "dimension", "nearest")
-    return json.dumps({f: run[f] for f in fields if f in run}, sort_keys=True)
-
-
-def keep(runs: list[Run], minutes: float) -> None:
-    result = {
-        "what": __doc__.splitlines()[0],
-        "grid": {"lr": LEARNING_RATES, **OWN_SETTINGS},
-        "runs": [resumable.rounded(run) for run in runs],
-        **provenance(round(minutes, 1)),
-    }
-    save(NAME, result, report(result))
-
-
 def main() -> None:
-    options = resumable.parse(__doc__.splitlines()[0])
-    runs, minutes = resumable.stored(NAME)
-    done = {key(run): run for run in runs}
-    if not options.render:
-        for plan in (tuning, lambda: main_and_more(list(done.values()))):
-            wanted = [{**run, "root": options.data_root} for run in plan()]
-            minutes = resumable.complete(
-                wanted, done, key, perform, keep, workers=options.workers, minutes=minutes
-            )
-    result = json.loads((RESULTS / f"{NAME}.json").read_text())
-    save(NAME, result, report(result))
-    print(report(result))
+    study = resumable.Study(
+        "continuous",
+        __doc__.splitlines()[0],
+        ("part", "data", "loss", "setting", "seed", "dimension", "nearest"),
+        perform,
+        report,
+        {"grid": {"lr": LEARNING_RATES, **OWN_SETTINGS}},
+    )
+    study.main(lambda _: tuning(), main_and_more)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ LOSSES: dict[str, Any] = {
 
 
 def main() -> None:
-    options = frozen.parse(__doc__.splitlines()[0])
+    options = frozen.parser(__doc__.splitlines()[0]).parse_args()
     watch = Stopwatch()
     train, test = frozen.cub(options)
     print(f"features after {watch.minutes()} minutes", flush=True)

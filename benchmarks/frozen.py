@@ -16,14 +16,14 @@ FOLDS = 4
 VIEW = "mobilenet_v2, ImageNet, frozen; shorter side 256, centre crop 224"
 
 
-def parse(what: str) -> argparse.Namespace:
+def parser(what: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=what)
     parser.add_argument(
         "--data-root", required=True, help="the folder that holds the data set's own folder"
     )
     parser.add_argument("--weights", default="imagenet", help="torchvision MobileNetV2 state dict")
     parser.add_argument("--note", default="", help="what is special about this copy of the data")
-    return parser.parse_args()
+    return parser
 
 
 def cub(options: argparse.Namespace) -> tuple[datasets.Features, datasets.Features]:

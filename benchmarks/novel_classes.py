@@ -26,64 +26,17 @@ The question: does any of ours, or any published method, beat the base where cla
 is called one if it is larger than twice its standard error over the paired seeds.
 """
 
-import json
-from collections.abc import Iterator
 from typing import Any
 
 import resumable
+from novel_plan import FIELDS, Plan
 from novel_tables import report
 from novel_variants import OWN_SETTINGS
-from record import RESULTS, provenance, save
 
-NAME = "novel_classes"
-CLASSES, TUNED_WITH = (20, 50, 100, 200), {20: 20, 50: 20, 100: 100, 200: 100}
-SEEDS = range(5)
 STEPS, BATCH, DIMENSION, LOOKS = 600, 64, 64, 6
 LEARNING_RATES, ALPHAS, RATES = (2e-3, 5e-3), (8.0, 16.0, 32.0), (1.0, 10.0)
 
 Run = resumable.Run
-Best = dict[tuple[int, str], dict[str, Any]]
-
-
-def tune_base() -> Iterator[Run]:
-    for classes in sorted(set(TUNED_WITH.values())):
-        for lr in LEARNING_RATES:
-            for alpha in ALPHAS:
-                for rate in RATES:
-                    setting = {"lr": lr, "alpha": alpha, "proxy_lr_multiplier": rate}
-                    yield _run("tuning", "base", classes, 0, setting)
-
-
-def tune_methods(best: Best) -> Iterator[Run]:
-    for classes in sorted(set(TUNED_WITH.values())):
-        for method, settings in OWN_SETTINGS.items():
-            for lr in LEARNING_RATES:
-                for own in settings:
-                    setting = {**best[classes, "base"], "lr": lr, **own}
-                    yield _run("tuning", method, classes, 0, setting)
-
-
-def main_runs(best: Best) -> Iterator[Run]:
-    for seed in SEEDS:
-        for classes in CLASSES:
-            for part in ("untrained", "PCA"):
-                yield {"part": part, "classes": classes, "seed": seed}
-            for method in ("base", *OWN_SETTINGS):
-                yield _run("main", method, classes, seed, best[TUNED_WITH[classes], method])
-
-
-def _run(part: str, method: str, classes: int, seed: int, setting: dict[str, Any]) -> Run:
-    return {"part": part, "method": method, "classes": classes, "seed": seed, "setting": setting}
-
-
-def best_settings(runs: list[Run]) -> Best:
-    """Of each number of classes and method, the tuned setting with the best validation figure."""
-    best: dict[tuple[int, str], Run] = {}
-    for run in (r for r in runs if r["part"] == "tuning"):
-        where = run["classes"], run["method"]
-        if where not in best or max(run["val"]) > max(best[where]["val"]):
-            best[where] = run
-    return {where: run["setting"] for where, run in best.items()}
 
 
 def perform(run: Run) -> Run:
@@ -94,7 +47,7 @@ def perform(run: Run) -> Run:
     from novel_variants import build
 
     torch.set_num_threads(1)
-    root, seed, classes = run.pop("root"), run["seed"], run["classes"]
+    root, seed, classes = run["root"], run["seed"], run["classes"]
     some = torch.randperm(200, generator=torch.Generator().manual_seed(seed))[:classes]
     train = datasets.OfClasses(datasets.load("glyphs", "train", root), some.tolist())
     val, test = datasets.load("glyphs", "val", root), datasets.load("glyphs", "test", root)
@@ -148,35 +101,16 @@ def _pixels(train: Any, test: Any) -> float:
     return evaluation.recall_at_k((z - x.mean(dim=0)) @ components.T, test.targets, [1])[1]
 
 
-def key(run: Run) -> str:
-    """The planned fields of a run, as text."""
-    fields = ("part", "method", "classes", "seed", "setting")
-    return json.dumps({f: run[f] for f in fields if f in run}, sort_keys=True)
-
-
-def keep(runs: list[Run], minutes: float) -> None:
-    result = {
-        "what": __doc__.splitlines()[0],
-        "runs": [resumable.rounded(run) for run in runs],
-        **provenance(round(minutes, 1)),
-    }
-    save(NAME, result, report(result))
-
-
 def main() -> None:
-    options = resumable.parse(__doc__.splitlines()[0])
-    runs, minutes = resumable.stored(NAME)
-    done = {key(run): run for run in runs}
-    if not options.render:
-        for plan in (lambda best: tune_base(), tune_methods, main_runs):
-            wanted = plan(best_settings(list(done.values())))
-            minutes = resumable.complete(
-                [{**run, "root": options.data_root} for run in wanted],
-                done, key, perform, keep, workers=options.workers, minutes=minutes,
-            )  # fmt: skip
-    result = json.loads((RESULTS / f"{NAME}.json").read_text())
-    save(NAME, result, report(result))
-    print(report(result))
+    plan = Plan(
+        {20: 20, 50: 20, 100: 100, 200: 100}, LEARNING_RATES, ALPHAS, RATES, ("untrained", "PCA")
+    )
+    grid = {"lr": LEARNING_RATES, "alpha": ALPHAS, "proxy_lr_multiplier": RATES, **OWN_SETTINGS}
+    about = {"grid": grid, "command": "python benchmarks/novel_classes.py"}
+    study = resumable.Study(
+        "novel_classes", __doc__.splitlines()[0], FIELDS, perform, report, about
+    )
+    study.main(*plan.phases())
 
 
 if __name__ == "__main__":

@@ -1,50 +1,56 @@
-"""The tables of novel_classes.py, from the runs that are there."""
+"""The tables of ways of making novel classes, from the runs that are there."""
 
 import statistics
+from collections.abc import Callable
 from typing import Any
 
+import frozen
+from novel_plan import best_trials
 from record import mean_and_spread
 
 Run = dict[str, Any]
+Figure = Callable[[Run], float]
 
 
 def report(result: dict[str, Any]) -> str:
     """The tables, of whatever runs there are."""
+    trials = best_trials(result["runs"])
     runs = [r for r in result["runs"] if r["part"] != "tuning"]
-    return f"""# {result["what"]}
 
-Recall@1 on 200 unseen classes in per cent, mean ± standard deviation over seeds, by number of \
+    def at_best(run: Run) -> float:
+        """Where its own validation chose, else where tuning did; of what is not trained, at all."""
+        if "val" in run:
+            return float(run["test"][run["val"].index(max(run["val"]))])
+        look = trials[run["classes"], run["method"]]["look"] if "method" in run else 0
+        return float(run["test"][look])
+
+    about = f"\n{frozen.described(result['data'])}\n" if "data" in result else ""
+    return f"""# {result["what"]}
+{about}
+Recall@1 on unseen classes in per cent, mean ± standard deviation over seeds, by number of \
 training classes. The plan is in the command's docstring, every run in the JSON beside.
 
-{_table(runs, _at_best, "epoch that is best on validation")}
+{_table(runs, at_best, "look that is best in validation")}
 
-{_table(runs, _at_last, "last epoch")}
+{_table(runs, lambda run: float(run["test"][-1]), "last look")}
 
-{_gains(runs)}
+{_gains(runs, at_best)}
+
+{_settings(trials)}
 
 {result["minutes"]} minutes by the clock on {result["machine"]}, two runs at a time with one \
 thread each; torch {result["versions"]["torch"]}, commit {result["commit"]}. Made by \
-`python benchmarks/novel_classes.py`.
+`{result["command"]}`.
 """
-
-
-def _at_best(run: Run) -> float:
-    """Test figure in the epoch that validation chose; of what is not trained, the only one."""
-    val = run.get("val", [0.0])
-    return float(run["test"][val.index(max(val))])
-
-
-def _at_last(run: Run) -> float:
-    return float(run["test"][-1])
 
 
 def _name(run: Run) -> str:
     return str(run.get("method", run["part"]))
 
 
-def _table(runs: list[Run], figure: Any, title: str) -> str:
+def _table(runs: list[Run], figure: Figure, title: str) -> str:
     classes = sorted({r["classes"] for r in runs})
-    lines = [f"| {title} | {' | '.join(map(str, classes))} |", f"|---|{'---|' * len(classes)}"]
+    lines = _head(title, classes)
     for name in dict.fromkeys(map(_name, runs)):
         cells = []
         for number in classes:
@@ -54,24 +60,42 @@ def _table(runs: list[Run], figure: Any, title: str) -> str:
     return "\n".join(lines)
 
 
-def _gains(runs: list[Run]) -> str:
-    """Paired differences to the base, where there are at least two seeds of both."""
-    base = {(r["classes"], r["seed"]): _at_best(r) for r in runs if _name(r) == "base"}
+def gains(runs: list[Run], figure: Figure, method: str, classes: int) -> list[float]:
+    """Differences to the base with the same seed, in points."""
+    of: dict[str, dict[int, float]] = {"base": {}, method: {}}
+    for run in runs:
+        if run["part"] == "main" and run["classes"] == classes and run["method"] in of:
+            of[run["method"]][run["seed"]] = figure(run)
+    return [100 * (of[method][s] - of["base"][s]) for s in sorted(of[method]) if s in of["base"]]
+
+
+def _gains(runs: list[Run], figure: Figure) -> str:
     classes = sorted({r["classes"] for r in runs})
-    lines = [
-        f"| gain over the base, same seeds, ± standard error | {' | '.join(map(str, classes))} |",
-        f"|---|{'---|' * len(classes)}",
-    ]
+    lines = _head("gain over the base, same seeds, ± standard error", classes)
     for name in dict.fromkeys(_name(r) for r in runs if r["part"] == "main"):
         cells = []
         for number in classes:
-            of = [
-                100 * (_at_best(r) - base[number, r["seed"]])
-                for r in runs
-                if _name(r) == name and r["classes"] == number and (number, r["seed"]) in base
-            ]
+            of = gains(runs, figure, name, number)
             error = statistics.stdev(of) / len(of) ** 0.5 if len(of) > 1 else 0.0
             cells.append(f"{statistics.mean(of):+.1f} ± {error:.1f}" if len(of) > 1 else "–")
         if name != "base":
             lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _settings(trials: dict[tuple[int, str], Run]) -> str:
+    classes = sorted({number for number, _ in trials})
+    lines = _head("setting that tuning chose, with as many classes", classes)
+    for name in dict.fromkeys(name for _, name in trials):
+        cells = [
+            ", ".join(f"{k} {v:g}" for k, v in trials[number, name]["setting"].items())
+            if (number, name) in trials
+            else "–"
+            for number in classes
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _head(title: str, classes: list[int]) -> list[str]:
+    return [f"| {title} | {' | '.join(map(str, classes))} |", f"|---|{'---|' * len(classes)}"]

@@ -42,16 +42,13 @@ transfer from random weights wants small batches, so it got them:
 The last epoch is reported everywhere; nothing was chosen by test classes.
 """
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import resumable
-from record import RESULTS, provenance, save
 from transfer_runs import perform
 from transfer_tables import report
 
-NAME = "transfer"
 SEEDS, FEWER_SEEDS = range(5), range(3)
 LEARNING_RATES = (3e-4, 1e-3, 3e-3)
 ALPHAS = (8.0, 16.0, 32.0)
@@ -60,6 +57,10 @@ WEIGHTS = (0.01, 0.1, 1.0, 10.0)
 PAIRS = ("relaxed contrastive", "RKD")
 OTHERS = ("relaxed multi-similarity", "PKT", "DarkRank", "attention", "FitNet", "CRD")
 SETTINGS = ("self", "dimension", "network")
+FIELDS = (
+    *("part", "setting", "network", "loss", "lr", "alpha", "weight", "batch", "seed", "epochs"),
+    *("ablation", "sigma", "delta"),
+)
 ABLATIONS = ("hard labels", "one view", "no row mean", "row mean detached", "normalised target")
 SIGMAS, DELTAS = (0.25, 0.5, 1.0, 2.0), (0.5, 1.0, 2.0)
 
@@ -138,12 +139,6 @@ def main_and_more(runs: list[Run]) -> Iterator[Run]:
             yield {**run, "sigma": sigma, "delta": delta}
 
 
-def key(run: Run) -> str:
-    """The planned fields of a run, as text."""
-    parts = "part setting network loss lr alpha weight batch seed epochs ablation sigma delta"
-    return json.dumps({f: run[f] for f in parts.split() if f in run}, sort_keys=True)
-
-
 def chosen(runs: list[Run], part: str, of: str, field: str) -> dict[str, Any]:
     """For each value of `of`, the value of `field` that did best in validation."""
     best: dict[str, Run] = {}
@@ -154,42 +149,25 @@ def chosen(runs: list[Run], part: str, of: str, field: str) -> dict[str, Any]:
     return {name: run[field] for name, run in best.items()}
 
 
-def keep(runs: list[Run], minutes: float) -> None:
-    result = {
-        "what": __doc__.splitlines()[0],
-        "data": "Glyphs: 200 training, 40 validation, 200 test classes",
-        "grid": {
-            "lr": LEARNING_RATES,
-            "alpha, alone": ALPHAS,
-            "weight": WEIGHTS,
-            "sigma": SIGMAS,
-            "delta": DELTAS,
-        },
-        "runs": [resumable.rounded(run) for run in runs],
-        **provenance(round(minutes, 1)),
-    }
-    save(NAME, result, report(result))
-
-
 def main() -> None:
-    options = resumable.parse(__doc__.splitlines()[0])
-    runs, minutes = resumable.stored(NAME)
-    done = {key(run): run for run in runs}
-
-    def go(plan: Iterator[Run]) -> None:
-        nonlocal minutes
-        wanted = [{**run, "root": options.data_root} for run in plan]
-        minutes = resumable.complete(
-            wanted, done, key, perform, keep, workers=options.workers, minutes=minutes
-        )
-
-    if not options.render:
-        go(sources())
-        go(tuning())
-        go(main_and_more(list(done.values())))
-    result = json.loads((RESULTS / f"{NAME}.json").read_text())
-    save(NAME, result, report(result))
-    print(report(result))
+    study = resumable.Study(
+        "transfer",
+        __doc__.splitlines()[0],
+        FIELDS,
+        perform,
+        report,
+        {
+            "data": "Glyphs: 200 training, 40 validation, 200 test classes",
+            "grid": {
+                "lr": LEARNING_RATES,
+                "alpha, alone": ALPHAS,
+                "weight": WEIGHTS,
+                "sigma": SIGMAS,
+                "delta": DELTAS,
+            },
+        },
+    )
+    study.main(lambda _: sources(), lambda _: tuning(), main_and_more)
 
 
 if __name__ == "__main__":

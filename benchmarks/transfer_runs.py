@@ -35,7 +35,7 @@ def perform(run: Run) -> Run:
         figures = _classifier(run)
     else:
         figures = _measure(_transfer(run), run, probe=part == "self-supervised transfer")
-    return {name: value for name, value in run.items() if name != "root"} | figures
+    return run | figures
 
 
 def _net(setting: str, seed: int, **options: Any) -> models.EmbeddingNet:
