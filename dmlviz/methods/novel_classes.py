@@ -12,14 +12,13 @@ is nothing to train it is left out.
 from typing import Any
 
 from torch import Tensor, nn
-from torch.utils.data import Sampler
 
 from dmlviz.losses._checks import check_not_negative
-from dmlviz.methods.method import Method, balanced_batches, check_num_classes
+from dmlviz.methods.supervised import Supervised
 from dmlviz.synthesis import Synthesizer
 
 
-class NovelClasses(Method):
+class NovelClasses(Supervised):
     """Train with a proxy loss on real classes and on those that `synthesizer` makes.
 
     Where it makes none, the loss is exactly that of `Supervised(loss)`. The network is evaluated
@@ -56,9 +55,9 @@ class NovelClasses(Method):
                 f"{type(synthesizer).__name__}"
             )
         check_not_negative(warmup_steps=warmup_steps)
-        super().__init__()
-        self.loss: Any = loss
-        self.synthesizer, self.samples_per_class = synthesizer, samples_per_class
+        super().__init__(loss, samples_per_class=samples_per_class)
+        self.loss: Any
+        self.synthesizer = synthesizer
         self.warmup_steps, self.steps = warmup_steps, 0
 
     def forward(self, model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
@@ -80,12 +79,3 @@ class NovelClasses(Method):
         return [
             p for p in [*self.loss.parameters(), *self.synthesizer.proxies()] if p.requires_grad
         ]
-
-    def check(self, train: Any, model: nn.Module) -> None:
-        """Raise if the loss was made for another number of classes than `train` has."""
-        check_num_classes(self.loss, train)
-
-    def batch_sampler(self, train: Any, batch_size: int, seed: int) -> Sampler[list[int]]:
-        if self.samples_per_class is None:
-            return super().batch_sampler(train, batch_size, seed)
-        return balanced_batches(train, batch_size, self.samples_per_class, seed)

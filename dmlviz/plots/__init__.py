@@ -7,7 +7,8 @@ from dmlviz.plots.forces import force_field, loss_profile
 from dmlviz.plots.gallery import retrieval_gallery
 from dmlviz.plots.maps import embedding_map
 from dmlviz.plots.projection import project
-from dmlviz.plots.synthesis import class_order, class_relations, novel_map
+from dmlviz.plots.relations import class_order, class_relations
+from dmlviz.plots.synthesis import novel_map
 from dmlviz.plots.transfer import (
     relative_distance_scatter,
     relaxed_label_curves,

@@ -10,11 +10,19 @@ METHODS = ("pca", "tsne", "umap")
 
 def as_points(embeddings: Any) -> np.ndarray:
     """Embeddings in any container as a finite float array `(N, D)`."""
-    x = torch.as_tensor(embeddings).detach().float().cpu().numpy()
-    if x.ndim != 2 or len(x) == 0:
+    x = as_rows("embeddings", embeddings).numpy()
+    if len(x) == 0:
         raise ValueError(f"embeddings must have shape (N, D) with N ≥ 1, got {x.shape}")
-    if not np.isfinite(x).all():
-        raise ValueError("embeddings must be finite, but some hold NaN or infinity")
+    return x
+
+
+def as_rows(name: str, vectors: Any, size: int | None = None) -> torch.Tensor:
+    """Vectors `(N, size)` as finite floats on the CPU."""
+    x = torch.as_tensor(vectors).detach().float().cpu()
+    if x.ndim != 2 or (size is not None and x.shape[1] != size):
+        raise ValueError(f"{name} must have shape (N, {size or 'D'}), got {tuple(x.shape)}")
+    if not x.isfinite().all():
+        raise ValueError(f"{name} must be finite, but some hold NaN or infinity")
     return x
 
 

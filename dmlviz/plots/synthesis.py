@@ -1,4 +1,4 @@
-"""Novel classes as pictures: where they lie among the real ones, and how alike classes are.
+"""Novel classes on a map: where they lie among the real ones.
 
 Only directions count to the losses that novel classes join, so all vectors are scaled to length 1.
 What is real is filled, what is synthetic is hollow; class vectors (proxies, c̃) are diamonds.
@@ -10,22 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from torch import Tensor
 
 from dmlviz.geometry import normalize
 from dmlviz.plots.forces import circle
 from dmlviz.plots.maps import chosen_classes
-from dmlviz.plots.projection import pca_plane, project
-from dmlviz.plots.style import BLACK, NEGATIVE, POSITIVE, QUIET, bare, class_style, new_axes
+from dmlviz.plots.projection import as_rows, pca_plane, project
+from dmlviz.plots.style import BLACK, QUIET, bare, class_style, new_axes
 from dmlviz.synthesis import Novel
 
 MOST = 7  # classes in colour: the eighth colour is black, which is the novel classes'
 NOVEL, GREY = "h", "#707070"
-OPPOSITE_TO_ALIKE = LinearSegmentedColormap.from_list(
-    "opposite to alike", [NEGATIVE, "#FFFFFF", POSITIVE]
-)
-MOST_NAMES, MOST_FIGURES = 40, 12  # rows that still leave room for names, and for figures
 
 
 def novel_map(
@@ -54,12 +49,12 @@ def novel_map(
         seed: of t-SNE and UMAP.
         ax: Axes to draw on; None: a new figure.
     """
-    p = _rows("proxies", proxies)
+    p = as_rows("proxies", proxies)
     c, d = p.shape
     x, y = _of_classes("embeddings", embeddings, labels, (0, c), d)
     if not isinstance(novel, Novel):
         raise TypeError(f"novel must be a Novel, as a synthesizer returns it, got {type(novel)}")
-    c_new = _rows("novel.proxies", novel.proxies, d)
+    c_new = as_rows("novel.proxies", novel.proxies, d)
     v, k = _of_classes("novel.embeddings", novel.embeddings, novel.labels, (c, c + len(c_new)), d)
     if (generated is None) != (generated_labels is None):
         raise ValueError("generated and generated_labels go together: give both or neither")
@@ -119,108 +114,11 @@ def novel_map(
     return ax
 
 
-def class_order(vectors: Any, *, num_real: int | None = None) -> np.ndarray:
-    """An order of class vectors in which similar ones stand together.
-
-    The leaves of a hierarchical clustering (average linkage on 1 - cosine), turned so that
-    neighbours are as similar as the tree allows.
-
-    Args:
-        vectors: `(C, D)`.
-        num_real: order the first so many and the rest each on its own; None: all together.
-    """
-    from scipy.cluster.hierarchy import leaves_list, linkage
-    from scipy.spatial.distance import squareform
-
-    cosine = _cosines(vectors)
-    groups = np.split(np.arange(len(cosine)), [_real(num_real, len(cosine))])
-    order = []
-    for rows in groups:
-        if len(rows) > 2:
-            far = (1 - cosine[np.ix_(rows, rows)]).clip(0)
-            np.fill_diagonal(far, 0)
-            tree = linkage(squareform(far, checks=False), "average", optimal_ordering=True)
-            rows = rows[leaves_list(tree)]
-        order.append(rows)
-    return np.concatenate(order)
-
-
-def class_relations(
-    vectors: Any,
-    *,
-    classes: Sequence[str] | None = None,
-    num_real: int | None = None,
-    order: bool | Sequence[int] = True,
-    limit: float = 1.0,
-    ax: Axes | None = None,
-) -> Axes:
-    """The cosines between class vectors as a matrix.
-
-    Blue is alike, white unrelated, vermilion opposed; a few classes get the figures, too. To
-    compare two moments, give both the order of one: `order=class_order(after)`.
-
-    Args:
-        vectors: `(C, D)` proxies, or proxies and then the class vectors of novel classes.
-        classes: names of all rows, or of the real ones.
-        num_real: how many of the rows are real classes, the first ones; a line parts them from the
-            novel ones. None: all are, and there is no line.
-        order: True: that of `class_order`, real and novel each on its own; False: as given; or the
-            rows in the order wanted.
-        limit: the cosine with the deepest colour.
-        ax: Axes to draw on; None: a new figure.
-    """
-    cosine = _cosines(vectors)
-    n = len(cosine)
-    real = _real(num_real, n)
-    if isinstance(order, bool):
-        rows = class_order(vectors, num_real=num_real) if order else np.arange(n)
-    else:
-        rows = np.asarray(order)
-    if not np.array_equal(np.sort(rows), np.arange(n)):
-        raise ValueError(f"order must hold each of the rows 0...{n - 1} once")
-    if (rows[:real] >= real).any():
-        raise ValueError(f"order must begin with the {real} real classes, to draw the line")
-    if classes is not None and len(classes) not in (real, n):
-        raise ValueError(f"classes must name the {real} real classes or all {n} rows")
-    if not limit > 0:
-        raise ValueError(f"limit must be positive, got {limit}")
-    named = classes is not None and n <= MOST_NAMES
-    ax = new_axes(ax, (6.6, 4.6) if named else (5.2, 4.4))
-    shown = cosine[np.ix_(rows, rows)]
-    heat = ax.imshow(shown, cmap=OPPOSITE_TO_ALIKE, vmin=-limit, vmax=limit)
-    ax.figure.colorbar(heat, ax=ax, label="cosine", shrink=0.8, aspect=25)
-    if n <= MOST_FIGURES:
-        for i, j in np.ndindex(n, n):
-            ink = "white" if abs(shown[i, j]) > 0.6 * limit else BLACK
-            figure = f"{shown[i, j].round(1) + 0.0:.1f}"  # no -0.0
-            ax.text(j, i, figure, ha="center", va="center", fontsize=7, color=ink)
-    if real < n:
-        ax.axhline(real - 0.5, color=BLACK, linewidth=1.6)
-        ax.axvline(real - 0.5, color=BLACK, linewidth=1.6)
-        for group, middle in (("real", (real - 1) / 2), ("novel", (real + n - 1) / 2)):
-            ax.text(middle, -0.8, group, ha="center", va="bottom", fontsize=9)
-    ax.set(xticks=[], yticks=[])
-    if classes is not None and named:
-        names = [*classes, *(f"novel {i + 1}" for i in range(n - len(classes)))]
-        ax.set_yticks(range(n), [names[i] for i in rows], fontsize=min(8, 240 / n))
-    return ax
-
-
-def _rows(name: str, vectors: Any, size: int | None = None) -> Tensor:
-    """Vectors `(N, size)` as finite floats on the CPU."""
-    x = torch.as_tensor(vectors).detach().float().cpu()
-    if x.ndim != 2 or (size is not None and x.shape[1] != size):
-        raise ValueError(f"{name} must have shape (N, {size or 'D'}), got {tuple(x.shape)}")
-    if not x.isfinite().all():
-        raise ValueError(f"{name} must be finite, but some hold NaN or infinity")
-    return x
-
-
 def _of_classes(
     name: str, vectors: Any, labels: Any, within: tuple[int, int], size: int
 ) -> tuple[Tensor, np.ndarray]:
     """Vectors and their labels, which must lie in a range."""
-    x, y = _rows(name, vectors, size), torch.as_tensor(labels).cpu()
+    x, y = as_rows(name, vectors, size), torch.as_tensor(labels).cpu()
     if y.shape != (len(x),) or y.is_floating_point():
         got = f"{y.dtype} of shape {tuple(y.shape)}"
         raise ValueError(f"labels of {name} must be {len(x)} integers, got {got}")
@@ -229,20 +127,6 @@ def _of_classes(
         got = f"{int(y.min())}...{int(y.max())}"
         raise ValueError(f"labels of {name} must lie in {low}...{high - 1}, got {got}")
     return x, y.numpy()
-
-
-def _cosines(vectors: Any) -> np.ndarray:
-    p = normalize(_rows("vectors", vectors).double())
-    if len(p) < 2:
-        raise ValueError(f"vectors must hold at least 2 classes, got {len(p)}")
-    return (p @ p.T).numpy()
-
-
-def _real(num_real: int | None, n: int) -> int:
-    real = n if num_real is None else num_real
-    if not 1 <= real <= n:
-        raise ValueError(f"num_real must lie in 1...{n}, got {num_real}")
-    return real
 
 
 def _points(
