@@ -11,9 +11,9 @@ called again. The plan, written down before the first run:
 * Training classes: FEW of them, drawn by the seed, and all.
 * **Methods**: the base, Proxy-Anchor alone, and all of `novel_variants`, none added or dropped.
 * **Tuning**, seed 0, on training classes alone: every fourth is held out, four folds, mean Recall@1
-  on the held-out classes at the best look. The base gets eight settings, LEARNING_RATES x ALPHAS x
-  RATES; every other method inherits its alpha and rate and gets four, LEARNING_RATES x two of its
-  own. Once with FEW classes and once with all.
+  on the held-out classes at the best look. The base gets eight settings, LEARNING_RATES x BASE;
+  every other method inherits its alpha and rate of the proxies, and gets four, LEARNING_RATES x two
+  of its own. Once with FEW classes and once with all.
 * **Main**: five seeds. Recall@1 on the test classes at the look that tuning chose, and at the last.
   The features as they are ('untrained') and the start of the heads ('PCA') have a row each.
 """
@@ -33,7 +33,12 @@ from novel_variants import OWN_SETTINGS, build
 
 FEW = 20
 DIMENSION, BATCH, STEPS, LOOKS = 512, 90, 1000, 10
-LEARNING_RATES, ALPHAS, RATES = (1e-4, 3e-4), (16.0, 32.0), (10.0, 100.0)
+LEARNING_RATES = (1e-4, 3e-4)
+BASE = tuple(
+    {"alpha": alpha, "proxy_lr_multiplier": rate}
+    for alpha in (16.0, 32.0)
+    for rate in (10.0, 100.0)
+)
 
 Run = resumable.Run
 
@@ -88,7 +93,7 @@ def main() -> None:
     parser = frozen.parser(__doc__.splitlines()[0])
     resumable.add_arguments(parser)
     options = parser.parse_args()
-    grid = {"lr": LEARNING_RATES, "alpha": ALPHAS, "proxy_lr_multiplier": RATES, **OWN_SETTINGS}
+    grid = {"lr": LEARNING_RATES, "base": BASE, **OWN_SETTINGS}
     command = "python benchmarks/cub_novel.py --data-root DATA --weights FILE"
     about: dict[str, Any] = {"grid": grid, "command": command}
     study = resumable.Study("cub_novel", __doc__.splitlines()[0], FIELDS, perform, report, about)
@@ -97,12 +102,16 @@ def main() -> None:
         about["data"] = {**frozen.describe(train, test), "note": options.note}
         plan = Plan(
             {FEW: FEW, len(train.classes): len(train.classes)},
-            LEARNING_RATES, ALPHAS, RATES, ("untrained", "PCA"), folds=frozen.FOLDS,
-        )  # fmt: skip
+            LEARNING_RATES,
+            BASE,
+            ("untrained", "PCA"),
+            folds=frozen.FOLDS,
+        )
         with tempfile.TemporaryDirectory() as folder:
             features = Path(folder) / "features.pt"
             torch.save((train, test), features)
-            study.complete(plan.phases(), options.workers, features=str(features))
+            phases = [*plan.of_base(), *plan.of_others()]
+            study.complete(phases, options.workers, features=str(features))
     study.show()
 
 

@@ -1,14 +1,14 @@
 """What is run to compare ways of making novel classes: a grid each, then the best, every seed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from novel_variants import OWN_SETTINGS
+from resumable import Phase, Run
 
-Run = dict[str, Any]
-FIELDS = ("part", "method", "classes", "seed", "setting", "fold")
+FIELDS = ("part", "loss", "method", "classes", "seed", "setting", "fold")
 Best = dict[tuple[int, str], Run]
 
 
@@ -18,31 +18,34 @@ class Plan:
 
     Attributes:
         tuned_with: of each number of training classes, the number that its settings are tuned with.
-        lrs, alphas, rates: grid of the base; the others inherit its best alpha and rate.
+        lrs: learning rates, tried with every setting.
+        base: settings of the base; the others inherit its best one, and add their own.
+        start: of the rows that are not trained.
+        loss: of the base, where a study has several; the runs then say which.
         folds: a setting is tried once on each; a run's `fold` says which. One: there is no `fold`.
         seeds: of the main runs.
-        start: of the rows that are not trained.
     """
 
     tuned_with: dict[int, int]
     lrs: tuple[float, ...]
-    alphas: tuple[float, ...]
-    rates: tuple[float, ...]
-    start: tuple[str, ...]
+    base: tuple[dict[str, float], ...]
+    start: tuple[str, ...] = ()
+    loss: str | None = None
     folds: int = 1
     seeds: int = 5
 
-    def phases(self) -> list[Callable[[list[Run]], Iterator[Run]]]:
-        return [lambda _: self._base(), self._others, self._main]
+    def of_base(self) -> list[Phase]:
+        return [lambda _: self._base(), lambda runs: self._main(runs, self.start, ["base"])]
+
+    def of_others(self) -> list[Phase]:
+        return [self._others, lambda runs: self._main(runs, (), list(OWN_SETTINGS))]
 
     def _base(self) -> Iterator[Run]:
-        for lr, alpha, rate in product(self.lrs, self.alphas, self.rates):
-            setting = {"lr": lr, "alpha": alpha, "proxy_lr_multiplier": rate}
-            for classes in self._tuned():
-                yield from self._tuning("base", classes, setting)
+        for lr, setting, classes in product(self.lrs, self.base, self._tuned()):
+            yield from self._tuning("base", classes, {"lr": lr, **setting})
 
     def _others(self, runs: list[Run]) -> Iterator[Run]:
-        best = best_trials(runs)
+        best = best_trials(of_loss(runs, self.loss))
         for method, settings in OWN_SETTINGS.items():
             for lr, own, classes in product(self.lrs, settings, self._tuned()):
                 setting = {**best[classes, "base"]["setting"], "lr": lr, **own}
@@ -52,22 +55,26 @@ class Plan:
         return sorted(set(self.tuned_with.values()))
 
     def _tuning(self, method: str, classes: int, setting: dict[str, Any]) -> Iterator[Run]:
-        run = _run("tuning", method, classes, 0, setting)
+        run = self._run("tuning", method, classes, 0, setting)
         yield from (run | ({"fold": f} if self.folds > 1 else {}) for f in range(self.folds))
 
-    def _main(self, runs: list[Run]) -> Iterator[Run]:
-        best = best_trials(runs)
+    def _main(self, runs: list[Run], parts: tuple[str, ...], names: list[str]) -> Iterator[Run]:
+        best = best_trials(of_loss(runs, self.loss))
         for seed in range(self.seeds):
             for classes, tuned_with in self.tuned_with.items():
-                for part in self.start:
+                for part in parts:
                     yield {"part": part, "classes": classes, "seed": seed}
-                for method in ("base", *OWN_SETTINGS):
-                    setting = best[tuned_with, method]["setting"]
-                    yield _run("main", method, classes, seed, setting)
+                for name in names:
+                    setting = best[tuned_with, name]["setting"]
+                    yield self._run("main", name, classes, seed, setting)
+
+    def _run(self, part: str, method: str, classes: int, seed: int, setting: dict[str, Any]) -> Run:
+        run = {"part": part, "method": method, "classes": classes, "seed": seed, "setting": setting}
+        return run if self.loss is None else {"loss": self.loss, **run}
 
 
-def _run(part: str, method: str, classes: int, seed: int, setting: dict[str, Any]) -> Run:
-    return {"part": part, "method": method, "classes": classes, "seed": seed, "setting": setting}
+def of_loss(runs: list[Run], loss: str | None) -> list[Run]:
+    return [run for run in runs if run.get("loss") == loss]
 
 
 def best_trials(runs: list[Run]) -> Best:

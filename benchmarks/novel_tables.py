@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import frozen
-from novel_plan import best_trials
+from novel_plan import Best, best_trials, of_loss
 from record import mean_and_spread
 
 Run = dict[str, Any]
@@ -14,34 +14,44 @@ Figure = Callable[[Run], float]
 
 def report(result: dict[str, Any]) -> str:
     """The tables, of whatever runs there are."""
-    trials = best_trials(result["runs"])
-    runs = [r for r in result["runs"] if r["part"] != "tuning"]
-
-    def at_best(run: Run) -> float:
-        """Where its own validation chose, else where tuning did; of what is not trained, at all."""
-        if "val" in run:
-            return float(run["test"][run["val"].index(max(run["val"]))])
-        look = trials[run["classes"], run["method"]]["look"] if "method" in run else 0
-        return float(run["test"][look])
-
     about = f"\n{frozen.described(result['data'])}\n" if "data" in result else ""
+    losses = dict.fromkeys(r.get("loss") for r in result["runs"])
+    tables = [_tables(of_loss(result["runs"], loss), loss) for loss in losses]
     return f"""# {result["what"]}
 {about}
 Recall@1 on unseen classes in per cent, mean ± standard deviation over seeds, by number of \
 training classes. The plan is in the command's docstring, every run in the JSON beside.
 
-{_table(runs, at_best, "look that is best in validation")}
-
-{_table(runs, lambda run: float(run["test"][-1]), "last look")}
-
-{_gains(runs, at_best)}
-
-{_settings(trials)}
-
+{"".join(tables)}
 {result["minutes"]} minutes by the clock on {result["machine"]}, two runs at a time with one \
 thread each; torch {result["versions"]["torch"]}, commit {result["commit"]}. Made by \
 `{result["command"]}`.
 """
+
+
+def at_best(trials: Best) -> Figure:
+    """Where a run's own validation chose, else where tuning did; of what is not trained, at all."""
+
+    def figure(run: Run) -> float:
+        if "val" in run:
+            return float(run["test"][run["val"].index(max(run["val"]))])
+        look = trials[run["classes"], run["method"]]["look"] if "method" in run else 0
+        return float(run["test"][look])
+
+    return figure
+
+
+def _tables(runs: list[Run], loss: str | None) -> str:
+    trials = best_trials(runs)
+    main = [r for r in runs if r["part"] != "tuning"]
+    tables = [
+        _table(main, at_best(trials), "look that is best in validation"),
+        _table(main, lambda run: float(run["test"][-1]), "last look"),
+        _gains(main, at_best(trials)),
+        _settings(trials),
+    ]
+    head = f"## {loss}\n\n" if loss else ""
+    return head + "".join(f"{table}\n\n" for table in tables)
 
 
 def _name(run: Run) -> str:
@@ -83,7 +93,7 @@ def _gains(runs: list[Run], figure: Figure) -> str:
     return "\n".join(lines)
 
 
-def _settings(trials: dict[tuple[int, str], Run]) -> str:
+def _settings(trials: Best) -> str:
     classes = sorted({number for number, _ in trials})
     lines = _head("setting that tuning chose, with as many classes", classes)
     for name in dict.fromkeys(name for _, name in trials):
