@@ -19,6 +19,7 @@ from dmlviz.plots.style import (
     QUIET,
     bare,
     class_style,
+    ink,
     new_axes,
     plain,
 )
@@ -71,26 +72,27 @@ def profile(loss: nn.Module, positions: Tensor, *, positive: bool) -> tuple[Tens
     Returns:
         Losses `(P,)` and slopes ∂l/∂s or ∂l/∂d `(P,)`.
     """
-    values, slopes = [], []
     small = in_the_plane(loss, torch.eye(4, dtype=torch.float64)[:3])
-    for position in positions.double():
-        t = position.clone().requires_grad_()
-        if owns_proxies(loss):
-            rest = (1 - t * t).clamp_min(1e-12).sqrt()
-            zero = 0 * t
-            x = torch.stack([t, zero, zero, rest] if positive else [zero, t, zero, rest])[None]
-            value = small(x, torch.tensor([0]))
-        else:
-            d_positive, d_negative = (t, 1 + 0 * t) if positive else (1 + 0 * t, t)
-            # Anchor in the middle, so that the positive as an anchor changes little.
-            x = torch.stack(
-                [_on_one_side(-d_positive), _on_one_side(0 * t), _on_one_side(d_negative)]
-            )
-            value = small(x, torch.tensor([0, 0, 1]))
-        (slope,) = torch.autograd.grad(value, t)
-        values.append(value.detach())
-        slopes.append(slope)
-    return torch.stack(values), torch.stack(slopes)
+
+    def by_similarity(s: Tensor) -> Tensor:
+        zero, rest = 0 * s, (1 - s * s).clamp_min(1e-12).sqrt()
+        x = torch.stack([s, zero, zero, rest] if positive else [zero, s, zero, rest])[None]
+        return small(x, torch.tensor([0]))
+
+    def by_distance(d: Tensor) -> Tensor:
+        zero, one = 0 * d, 1 + 0 * d
+        d_positive, d_negative = (d, one) if positive else (one, d)
+        # Anchor in the middle, so that the positive as an anchor changes little.
+        x = torch.stack([_on_one_side(-d_positive), _on_one_side(zero), _on_one_side(d_negative)])
+        return small(x, torch.tensor([0, 0, 1]))
+
+    value = by_similarity if owns_proxies(loss) else by_distance
+    try:  # all positions in one go, thirty times as fast
+        slopes, values = torch.func.vmap(torch.func.grad_and_value(value))(positions.double())
+    except RuntimeError:  # a loss that chooses pairs by their values cannot be batched
+        pairs = [torch.func.grad_and_value(value)(t) for t in positions.double()]
+        slopes, values = (torch.stack(of) for of in zip(*pairs, strict=True))
+    return values.detach(), slopes.detach()
 
 
 def pull_and_push(loss: nn.Module, points: int = 61) -> tuple[Tensor, Tensor, Tensor]:
@@ -181,7 +183,7 @@ def force_field(
     value, force = forces(in_the_plane(loss, p), x, y)
     ax = circle(new_axes(ax, (4.4, 4.4)))
     segments = arrows(x.numpy(), force.numpy(), length)
-    ax.plot(*segments, color="black", linewidth=1.4, zorder=2)
+    ax.plot(*segments, color=ink(), linewidth=1.4, zorder=2)
     for label in y.unique().tolist():
         style: dict[str, Any] = class_style(label)
         ax.plot(*x[y == label].T.numpy(), linestyle="", markersize=8, mec="white", **style)
