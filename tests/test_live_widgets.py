@@ -1,4 +1,4 @@
-"""The loss explorer, the playground and the loop behind it, without a browser."""
+"""The loss explorer, and the loop behind the playground, without a browser."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmlviz import datasets, losses, plots, widgets
+from dmlviz import losses, plots, widgets
 from dmlviz.plots import forces
 from dmlviz.widgets.controls import controls_for, hyperparameters
 from dmlviz.widgets.live import LiveRun
@@ -25,24 +25,6 @@ ALL = [
 
 def name(loss):
     return f"{type(loss).__name__} {getattr(loss, 'mining', '')}"
-
-
-@pytest.fixture
-def glyphs(glyph_root):
-    return datasets.load("glyphs", "train", glyph_root)
-
-
-@pytest.fixture
-def playground(glyphs):
-    made = []
-
-    def make(loss, **options):
-        made.append(widgets.TrainingPlayground(glyphs, loss, **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 # --- forces -----------------------------------------------------------------------------------
@@ -211,104 +193,3 @@ def test_waiting_for_too_long_says_how_far_it_came():
     with pytest.raises(TimeoutError, match="of 1000 steps"):
         run.wait(1000, seconds=0.2)
     run.close()
-
-
-# --- playground -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "loss", [losses.TripletLoss(0.4, "semihard"), losses.ProxyNCALoss(200, 64, 0.2)], ids=name
-)
-def test_training_sorts_the_images_on_the_circle(playground, loss):
-    live = playground(loss)
-    before = live.view.image.value
-    live.step(150)
-    assert live.view.image.value != before
-    assert live.training.recalls[-1][1] > 0.8 > live.training.recalls[0][1]
-    assert live.training.losses[-1] < live.training.losses[0]
-
-
-def test_it_trains_in_the_background_and_pauses(playground):
-    live = playground(losses.TripletLoss(0.4))
-    live.toggle()
-    live.run.wait(10)
-    live.toggle()
-    assert not live.run.playing
-    assert len(live.training.losses) == live.run.steps >= 10
-
-
-def test_sliders_take_effect_in_mid_run(playground):
-    live = playground(losses.ProxyAnchorLoss(200, 64))
-    live.step(2)
-    live.update(alpha=1.0, margin=0.3, lr=1e-2)
-    live.step()
-    assert (live.training.loss.alpha, live.training.loss.margin) == (1.0, 0.3)
-    assert live.training.optimizer.param_groups[0]["lr"] == 1e-2
-    assert (
-        live.training.losses[2] < 0.5 * live.training.losses[1]
-    )  # a small alpha makes small numbers
-
-
-def test_reset_begins_anew_with_the_same_seed(playground):
-    live = playground(losses.TripletLoss(0.4))
-    live.step(5)
-    first = list(live.training.losses)
-    live.reset()
-    assert live.training.losses == []
-    live.step(5)
-    assert live.training.losses == first
-    again = playground(losses.TripletLoss(0.4))  # ends the first: look at what is drawn by seed
-    assert torch.equal(again.training.images, live.training.images)
-    other = playground(losses.TripletLoss(0.4), seed=1)
-    other.step(5)
-    assert other.training.losses != first
-
-
-def test_sweep_moves_every_slider_and_leaves_a_fresh_start(playground):
-    live = playground(losses.TripletLoss(0.4))
-    assert live.sweep() == 3 + 5  # margin: ends and middle; lr: five choices
-    assert live.params == {"margin": 0.4, "lr": 1e-3}
-    assert live.training.losses == []
-
-
-def test_its_twin_on_paper_shows_the_way(playground):
-    figure = playground(losses.TripletLoss(0.4)).static(steps=(0, 5))
-    assert [ax.get_title().split(":")[0] for ax in figure.axes] == ["step 0", "step 5"]
-
-
-def test_an_error_in_training_shows_in_the_widget(playground):
-    live = playground(losses.TripletLoss(0.4))
-
-    def fail(*_):
-        raise RuntimeError("out of <images>")
-
-    live.training.loss.forward = fail
-    live.play()
-    with pytest.raises(RuntimeError, match="out of"):
-        live.run.wait(1)
-    end = time.monotonic() + 5
-    while "out of" not in live.message.value and time.monotonic() < end:
-        time.sleep(0.02)
-    assert "out of &lt;images&gt;" in live.message.value
-    live.reset()
-    live.step()
-    assert live.message.value == ""
-
-
-def test_the_proxies_are_three_in_the_plane_and_the_loss_is_left_alone(playground):
-    loss = losses.ProxyAnchorLoss(200, 64)
-    before = loss.proxies.detach().clone()
-    live = playground(loss)
-    live.step(3)
-    assert live.training.loss.proxies.shape == (3, 2)
-    assert torch.equal(loss.proxies, before)
-
-
-def test_too_few_classes_are_refused(glyphs):
-    with pytest.raises(ValueError, match="9 are needed"):
-        widgets.TrainingPlayground(datasets.OfClasses(glyphs, range(5)), losses.TripletLoss())
-
-
-def test_readers_without_a_kernel_get_a_picture(playground):
-    bundle = playground(losses.TripletLoss(0.4))._repr_mimebundle_()
-    assert {"application/vnd.jupyter.widget-view+json", "image/png"} <= bundle.keys()

@@ -3,70 +3,81 @@
 from typing import Any
 
 import ipywidgets
-import numpy as np
 from matplotlib.figure import Figure
-from torch import nn
 
-from dmlviz.plots.forces import circle
-from dmlviz.plots.style import BLUE, CLASS_COLORS, CLASS_MARKERS, ORANGE, QUIET, plain
 from dmlviz.widgets.controls import Controlled, controls_for
 from dmlviz.widgets.live import LiveRun
-from dmlviz.widgets.small_training import CLASSES, SmallTraining
-from dmlviz.widgets.view import FigureView
+from dmlviz.widgets.playground_panels import Picture, Space
+from dmlviz.widgets.small_training import RANDOM, SmallTraining, small_images, small_methods
 
 LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
-CURVE = 400  # steps that the curves show at least
+PER_CLASS = [("random images", RANDOM), ("2 each", 2), ("5 each", 5), ("10 each", 10)]
+OTHER = "other "  # begins the names of the second network's controls
+LOOK_FOR = (
+    "Look for: does the loss fall while Recall@1 on unseen classes stands still? Change a slider "
+    "in mid-run and watch the curves."
+)
 
 
 class TrainingPlayground(Controlled):
-    """A convnet learns to place a few classes on a circle, live.
+    """A convnet learns to place a few classes on a circle or a sphere, live.
 
-    The picture shows the training images of three classes in the network's two-dimensional
-    embedding, the proxies if the loss has any, and the loss and Recall@1 on *other* classes. Play,
-    pause, single steps, reset; the loss's hyper-parameters and the learning rate take effect in
-    mid-run. Training runs on a thread of its own; showing another playground ends it.
+    The picture shows the training images in the network's embedding, the proxies if the loss has
+    any, and the loss and Recall@1 on *other* classes. Play, pause, single steps, reset; the
+    hyper-parameters, the learning rate, what a batch is made of, and the method itself take effect
+    in mid-run. With `versus` two networks of one seed train side by side, step by step.
+
+    Training runs on a thread of its own; showing another playground ends it.
 
     Args:
         dataset: training images, `.image`-like items with `.targets` and `.classes`.
-        loss: any loss of the library, or of pytorch-metric-learning; it is copied, and if it owns
-            proxies it gets new ones for the three classes in two dimensions.
+        method: a loss of the library or of pytorch-metric-learning, `methods.Supervised` or
+            `methods.NovelClasses`; or a dictionary of these by name, to choose from. Each is
+            copied, and if its loss owns proxies it gets new ones, one for each class here.
+        versus: the same for a second network; None: there is one.
         unseen: images of other classes for Recall@1; None: six later classes of `dataset`.
-        seed: of network, proxies and batches.
+        dimensions: 2: three classes on the circle; 3: four on the sphere.
+        seed: of networks, proxies and batches; a control changes it later.
     """
 
-    def __init__(self, dataset: Any, loss: nn.Module, *, unseen: Any = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        dataset: Any,
+        method: Any,
+        versus: Any = None,
+        *,
+        unseen: Any = None,
+        dimensions: int = 2,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
-        self.training = SmallTraining(dataset, loss, unseen, seed)
-        self.controls = controls_for(loss)
-        self.controls["lr"] = ipywidgets.SelectionSlider(
-            options=[(f"{lr:g}", lr) for lr in LEARNING_RATES], value=1e-3, description="lr"
-        )
-        for control in self.controls.values():
+        data = small_images(dataset, unseen, dimensions, seed)
+        of_each = [small_methods(m) for m in (method, versus) if m is not None]
+        self.sides = [SmallTraining(data, methods, dimensions) for methods in of_each]
+        self.training = self.sides[0]
+        self._sliders = [
+            {name: controls_for(m.loss) for name, m in methods.items()} for methods in of_each
+        ]
+        self._method = [ipywidgets.Dropdown(options=list(m), description="method") for m in of_each]
+        self._common = self._common_controls(dimensions, seed)
+        self._rows = [ipywidgets.HBox() for _ in self.sides]
+        self._arrange()
+        every = [*self._common.values(), *self._method]
+        every += [c for side in self._sliders for of in side.values() for c in of.values()]
+        for control in every:
             control.observe(self._changed, "value")
-        self.view = self._build_view()
-        self.run = LiveRun(self.training.step, self._frame, name="dmlviz-playground")
-        buttons = []
-        for text, action in (
-            ("▶ play / pause", self.toggle),
-            ("step", self.step),
-            ("reset", self.reset),
-        ):
-            button = ipywidgets.Button(description=text)
-            button.on_click(lambda _, action=action: self._guard(action))
-            buttons.append(button)
-        hint = ipywidgets.HTML(
-            "<i>Look for: does the loss fall while Recall@1 stands still? Change a slider in "
-            "mid-run and watch both curves.</i>"
-        )
-        self.widget = ipywidgets.VBox(
-            [
-                ipywidgets.HBox(buttons),
-                ipywidgets.HBox(list(self.controls.values())),
-                self.view.image,
-                hint,
-                self.message,
-            ]
-        )
+        self.picture = Picture(self.sides)
+        self.view = self.picture.view
+        self.run = LiveRun(self._step, self._frame, name="dmlviz-playground")
+        buttons = [self._button(*of) for of in (
+            ("▶ play / pause", self.toggle), ("step", self.step), ("reset", self.reset)
+        )]  # fmt: skip
+        common = ipywidgets.HBox(list(self._common.values()))
+        hint = ipywidgets.HTML(f"<i>{LOOK_FOR}</i>")
+        rows = [ipywidgets.HBox(buttons), common, *self._rows, self.view.image, hint, self.message]
+        self.widget = ipywidgets.VBox(rows)
+        for row in (common, *self._rows):
+            row.layout.flex_flow = "row wrap"
         self.reset()
 
     # --- what the buttons do -------------------------------------------------------------------
@@ -80,8 +91,10 @@ class TrainingPlayground(Controlled):
         self.run.play()
 
     def pause(self) -> None:
-        """Stop after the step under way."""
+        """Stop after the step under way; an error of the training is raised."""
         self.run.pause()
+        if self.run.error is not None:
+            raise self.run.error
         self.view.show()
 
     def step(self, steps: int = 1) -> None:
@@ -90,11 +103,12 @@ class TrainingPlayground(Controlled):
         self.run.once(steps)
 
     def reset(self) -> None:
-        """Begin anew with the same seed; the sliders stay where they are."""
+        """Begin anew with the present seed; the sliders stay where they are."""
         self.run.pause()
-        self.training.reset()
+        for side in self.sides:
+            side.reset(self._common["seed"].value)
         self.run.steps, self.run.error = 0, None
-        self._changed(None)
+        self._read()
         self._frame()
 
     def close(self) -> None:
@@ -104,7 +118,7 @@ class TrainingPlayground(Controlled):
     # --- from Python ---------------------------------------------------------------------------
 
     def sweep(self) -> int:
-        """Move every slider through its range, with a training step at each stop; then reset."""
+        """Move every control through its range, with a training step at each stop; then reset."""
         visited = super().sweep()
         self.reset()
         return visited
@@ -115,77 +129,86 @@ class TrainingPlayground(Controlled):
     def static(self, steps: tuple[int, ...] = (0, 30, 100, 250)) -> Figure:
         """The embedding after so many steps, side by side; ends with a reset."""
         self.reset()
-        figure = Figure(figsize=(2.6 * len(steps), 2.9), layout="constrained")
-        for ax, until in zip(figure.subplots(1, len(steps), squeeze=False)[0], steps, strict=True):
+        rows = len(self.sides)
+        figure = Figure(figsize=(2.6 * len(steps), 2.9 * rows), layout="constrained")
+        for column, until in zip(
+            figure.subplots(rows, len(steps), squeeze=False).T, steps, strict=True
+        ):
             self.step(until - self.run.steps)
-            artists = self._artists(circle(ax))
-            self._place(artists)
-            recall = 100 * self.training.recalls[-1][1]
-            ax.set_title(f"step {until}: Recall@1 {recall:.0f} %", fontsize=9)
+            for ax, side in zip(column, self.sides, strict=True):
+                Space(ax, side).move(self._turn())
+                recall = f"Recall@1 {100 * side.recalls[-1][1]:.0f} %"
+                which = f"{side.name}, " if rows > 1 else ""
+                ax.texts[-1].set_text("")
+                ax.set_title(f"{which}step {until}: {recall}", fontsize=9)
         self.reset()
         return figure
 
     # --- the loop ------------------------------------------------------------------------------
 
-    def _changed(self, _: Any) -> None:
-        self.run.params.update(self.params)
+    def _changed(self, change: Any) -> None:
+        owner = change["owner"]
+        if owner in self._method:
+            self._arrange()
+        if owner is self._common["seed"]:
+            self._guard(self.reset)
+        self._read()
+        if not self.run.playing:
+            self._frame()
 
-    # --- the picture ---------------------------------------------------------------------------
+    def _read(self) -> None:
+        """What the next step reads: for each side its method, and the numbers."""
+        common = {"lr": self._common["lr"].value, "per_class": self._common["batch"].value}
+        for i, name in enumerate(self._method):
+            sliders = self._sliders[i][name.value]
+            numbers = {n: control.value for n, control in sliders.items()}
+            self.run.params[str(i)] = name.value, common | numbers
+
+    def _step(self, params: dict[str, Any]) -> None:
+        for i, side in enumerate(self.sides):
+            name, numbers = params[str(i)]
+            side.choose(name)
+            side.step(**numbers)
+
+    # --- controls and picture ------------------------------------------------------------------
+
+    def _common_controls(self, dimensions: int, seed: int) -> dict[str, Any]:
+        rates = [(f"{lr:g}", lr) for lr in LEARNING_RATES]
+        controls: dict[str, Any] = {
+            "lr": ipywidgets.SelectionSlider(options=rates, value=1e-3, description="lr"),
+            "batch": ipywidgets.Dropdown(options=PER_CLASS, value=10, description="batch"),
+            "seed": ipywidgets.BoundedIntText(seed, min=0, max=9999, description="seed"),
+        }
+        if dimensions == 3:
+            controls["turn"] = ipywidgets.IntSlider(0, min=0, max=360, description="turn")
+        return controls
+
+    def _arrange(self) -> None:
+        """Show the sliders of the present methods, and call them by their names."""
+        controls = dict(self._common)
+        for i, (name, row) in enumerate(zip(self._method, self._rows, strict=True)):
+            sliders = self._sliders[i][name.value]
+            shown = {"method": name, **sliders} if len(name.options) > 1 else sliders
+            controls |= {(OTHER if i else "") + key: c for key, c in shown.items()}
+            title = [ipywidgets.Label(name.value)] if len(self.sides) > 1 else []
+            row.children = [*title, *shown.values()]
+        self.controls = controls
+
+    def _button(self, text: str, action: Any) -> ipywidgets.Button:
+        button = ipywidgets.Button(description=text)
+        button.on_click(lambda _: self._guard(action))
+        return button
+
+    def _turn(self) -> float:
+        return float(self._common["turn"].value) if "turn" in self._common else 0.0
 
     def _frame(self) -> None:
         if self.run.error is not None:
             self._tell(self.run.error)
             return
-        self._place(self._moving_artists)
-        losses = self.training.losses
-        steps = np.arange(1, len(losses) + 1)
-        # Curves are squeezed into the same frame as they grow: the axis says "share of the run".
-        width = max(CURVE, len(steps))
-        scale = max(max(losses, default=1.0), 1e-9)
-        self._loss_curve.set_data(steps / width, np.asarray(losses) / scale)
-        at, seen, unseen = np.asarray(self.training.recalls).T
-        self._seen_curve.set_data(at / width, seen)
-        self._unseen_curve.set_data(at / width, unseen)
-        last = f", loss {losses[-1]:.3g}" if losses else ""
-        self._caption.set_text(f"step {len(losses)}{last}, Recall@1 {100 * seen[-1]:.0f} %")
+        self.picture.move(self._turn())
         self._tell(None)
-        self.view.show()
-
-    def _place(self, artists: list[Any]) -> None:
-        training = self.training
-        xy, y = training.embed(training.images).numpy(), training.labels.numpy()
-        proxies = training.proxies()
-        for c in range(CLASSES):
-            artists[c].set_data(*xy[y == c].T)
-            if proxies is not None:
-                artists[CLASSES + c].set_data(*(1.18 * proxies[c : c + 1].numpy()).T)
-
-    def _artists(self, ax: Any) -> list[Any]:
-        artists = []
-        for i in range(CLASSES):
-            style: dict[str, Any] = {"color": CLASS_COLORS[i], "marker": CLASS_MARKERS[i]}
-            artists += ax.plot([], [], linestyle="", markersize=7, mec="white", mew=0.5, **style)
-        for i in range(CLASSES):
-            artists += ax.plot([], [], "D", markersize=9, mfc="none", mec=CLASS_COLORS[i], mew=2)
-        return artists
-
-    def _build_view(self) -> FigureView:
-        figure = Figure(figsize=(8.2, 4.2), dpi=100)
-        space = circle(figure.add_axes((0.01, 0.02, 0.49, 0.9)))
-        curve = plain(figure.add_axes((0.6, 0.12, 0.38, 0.66)))
-        self._moving_artists = self._artists(space)
-        self._caption = space.text(0.5, 1.02, "", transform=space.transAxes, ha="center")
-        (self._loss_curve,) = curve.plot([], [], color=QUIET, label="loss, share of its highest")
-        (self._seen_curve,) = curve.plot([], [], color=BLUE, label="Recall@1, these images")
-        (self._unseen_curve,) = curve.plot(
-            [], [], "--", color=ORANGE, label="Recall@1, unseen classes"
-        )
-        curve.set(xlim=(0, 1), ylim=(0, 1.05), xlabel="training so far", xticks=[])
-        place: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
-        curve.legend(frameon=False, fontsize=9, **place)
-        curves = [self._loss_curve, self._seen_curve, self._unseen_curve]
-        moving = [*self._moving_artists, *curves, self._caption]
-        return FigureView(figure, moving, "A two-dimensional embedding while it is being trained")
+        self.view.show(moving=self.run.playing)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """The live widget, and beside it the picture for readers without a kernel."""

@@ -1,4 +1,4 @@
-"""A matplotlib figure as a live picture: drawn off-screen, pushed as PNG to an `ipywidgets.Image`.
+"""A matplotlib figure as a live picture: drawn off-screen, pushed to an `ipywidgets.Image`.
 
 Only the artists that move are drawn anew; axes, ticks and text come from a saved background
 ("blitting"), which is several times faster than drawing the whole figure. No pyplot: a widget's
@@ -39,11 +39,16 @@ class FigureView:
         for artist in self.moving:
             artist.set_animated(True)
 
-    def show(self) -> None:
-        """Draw the moving artists where they are now, and send the picture."""
-        with self._lock:
+    def show(self, *, moving: bool = False) -> None:
+        """Draw the moving artists where they are now, and send the picture.
+
+        Args:
+            moving: more pictures follow at once: a JPEG, which is quicker to make than a PNG.
+        """
+        with self._lock, self.image.hold_sync():
             self._draw()
-            self.image.value = self._encode()
+            self.image.format = "jpeg" if moving else "png"
+            self.image.value = self._encode(self.image.format)
 
     def png(self) -> bytes:
         """The picture as it is now."""
@@ -73,9 +78,10 @@ class FigureView:
             if artist.axes is not None:
                 artist.axes.draw_artist(artist)
 
-    def _encode(self) -> bytes:
+    def _encode(self, format: str = "png") -> bytes:
         width, height = self.canvas.get_width_height()
         pixels = Image.frombuffer("RGBA", (width, height), self.canvas.buffer_rgba())
         buffer = io.BytesIO()
-        pixels.convert("RGB").save(buffer, "PNG", compress_level=1)
+        settings = {"compress_level": 1} if format == "png" else {"quality": 88}
+        pixels.convert("RGB").save(buffer, format, **settings)
         return buffer.getvalue()
