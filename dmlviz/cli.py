@@ -1,4 +1,4 @@
-"""The command line: `dmlviz doctor | lab | demo`."""
+"""The command line: `dmlviz doctor | lab | playground | demo`."""
 
 import argparse
 import os
@@ -24,6 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lab.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
     lab.add_argument("--port", type=int, help="port to listen on (default: 8888 or the next free)")
 
+    play = commands.add_parser("playground", help="serve the training playground as a page")
+    play.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
+    play.add_argument("--port", type=int, help="port to listen on (default: 8866 or the next free)")
+    play.add_argument("--data-root", type=Path, help="where Glyphs is cached")
+
     demo = commands.add_parser("demo", help="train on Glyphs for about a minute, write a page")
     demo.add_argument("--output", type=Path, default=Path("dmlviz-demo.html"), help="the page")
     demo.add_argument("--epochs", type=int, default=10, help="passes over the training set")
@@ -38,6 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return doctor()
         if options.command == "lab":
             return open_lab(no_browser=options.no_browser, port=options.port)
+        if options.command == "playground":
+            from dmlviz.serve import serve_playground
+
+            return serve_playground(
+                no_browser=options.no_browser, port=options.port, root=options.data_root
+            )
         from dmlviz.demo import demo as run_demo
 
         run_demo(options.output, epochs=options.epochs, seed=options.seed, root=options.data_root)

@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from dmlviz import cli, doctor
+from dmlviz import cli, doctor, serve
 
 
 def test_doctor_finds_everything_here(capsys):
@@ -94,3 +95,43 @@ def test_the_module_is_the_command():
         [sys.executable, "-m", "dmlviz", "--version"], capture_output=True, text=True, check=True
     )
     assert run.stdout.startswith("dmlviz ")
+
+
+# --- playground -------------------------------------------------------------------------------
+
+
+def test_the_page_is_served_to_this_machine_with_a_token(monkeypatch, tmp_path):
+    started = []
+
+    def call(command, env):
+        (notebook,) = [part for part in command if part.endswith(".ipynb")]
+        started.append((command, Path(notebook).read_text()))
+        return 0
+
+    monkeypatch.setattr(serve, "find_spec", lambda name: object())
+    monkeypatch.setattr(serve.subprocess, "call", call)
+    arguments = ["playground", "--no-browser", "--port", "9000", "--data-root", str(tmp_path)]
+    assert cli.main(arguments) == 0
+    command, notebook = started[0]
+    assert {"--token", "--Voila.ip=127.0.0.1", "--no-browser", "--port=9000"} <= set(command)
+    assert "TrainingPlayground" in notebook
+
+
+def test_what_the_page_shows_runs(glyph_root):
+    import ipywidgets
+
+    (code,) = [cell.source for cell in serve.page(glyph_root).cells if cell.cell_type == "code"]
+    *lines, last = code.strip().splitlines()
+    space = {}
+    exec("\n".join(lines), space)
+    live = eval(last, space)
+    assert isinstance(live.widget, ipywidgets.Widget)
+    assert live.params["method"] != live.params["other method"]
+    live.step()
+    live.close()
+
+
+def test_without_voila_the_page_names_the_remedy(monkeypatch, capsys):
+    monkeypatch.setattr(serve, "find_spec", lambda name: None)
+    assert cli.main(["playground"]) == 1
+    assert "pip install 'dmlviz[page]'" in capsys.readouterr().err

@@ -215,7 +215,8 @@ def test_novel_classes_can_join(playground):
     live = playground(losses.NormalizedSoftmaxLoss(9, 5), method)
     live.step(2)
     assert live.sides[0].losses != live.sides[1].losses
-    assert "NovelClasses" in [label.children[0].value for label in live._rows]
+    titles = [row.children[0].value for row in live._rows]
+    assert titles == ["left: NormalizedSoftmaxLoss", "right: NovelClasses"]
 
 
 def test_pausing_raises_what_went_wrong_while_it_played(playground):

@@ -68,7 +68,7 @@ def test_every_public_name_exists_and_is_documented():
 
 ROOMS = [
     "geometry", "losses", "synthesis", "datasets", "models", "evaluation", "methods", "history",
-    "watch", "training", "plots", "widgets", "doctor", "demo", "cli",
+    "watch", "training", "plots", "widgets", "doctor", "demo", "serve", "cli",
 ]  # fmt: skip
 
 

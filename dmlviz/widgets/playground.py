@@ -188,9 +188,11 @@ class TrainingPlayground(Controlled):
         controls = dict(self._common)
         for i, (name, row) in enumerate(zip(self._method, self._rows, strict=True)):
             sliders = self._sliders[i][name.value]
-            shown = {"method": name, **sliders} if len(name.options) > 1 else sliders
+            several = len(name.options) > 1
+            shown = {"method": name, **sliders} if several else sliders
             controls |= {(OTHER if i else "") + key: c for key, c in shown.items()}
-            title = [ipywidgets.Label(name.value)] if len(self.sides) > 1 else []
+            side = ("left", "right")[i] if several else f"{('left', 'right')[i]}: {name.value}"
+            title = [ipywidgets.Label(side)] if len(self.sides) > 1 else []
             row.children = [*title, *shown.values()]
         self.controls = controls
 
