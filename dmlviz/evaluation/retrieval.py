@@ -56,8 +56,8 @@ def recall_at_k(
     >>> recall_at_k([[0.0, 1.0], [0.1, 1.0], [1.0, 0.0]], [0, 0, 1], ks=[1])
     {1: 0.6666666666666666}
     """
-    data = _Search.prepare(embeddings, labels, metric, gallery, gallery_labels)
-    before = torch.cat([_before_best(block) for block in data.blocks()])
+    data = Search.prepare(embeddings, labels, metric, gallery, gallery_labels)
+    before = torch.cat([before_best(block) for block in data.blocks()])
     return _recall(before, ks)
 
 
@@ -80,10 +80,10 @@ def retrieval_metrics(
             normalised mutual information; it takes most of the time on large sets.
         seed: of k-means.
     """
-    data = _Search.prepare(embeddings, labels, metric, gallery, gallery_labels)
+    data = Search.prepare(embeddings, labels, metric, gallery, gallery_labels)
     before, precision, mean_precision, relevant = [], [], [], []
     for block in data.blocks():
-        before.append(_before_best(block))
+        before.append(before_best(block))
         rp, ap = _precisions_at_r(block)
         precision.append(rp)
         mean_precision.append(ap)
@@ -107,7 +107,7 @@ class _Block(NamedTuple):
     negative: Tensor  # (B, M), -inf at the relevant images and the query itself
 
 
-class _Search(NamedTuple):
+class Search(NamedTuple):
     query: Tensor
     query_labels: Tensor
     gallery: Tensor
@@ -117,7 +117,7 @@ class _Search(NamedTuple):
     @staticmethod
     def prepare(
         embeddings: Any, labels: Any, metric: str, gallery: Any, gallery_labels: Any
-    ) -> "_Search":
+    ) -> "Search":
         if metric not in METRICS:
             raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
         if (gallery is None) != (gallery_labels is None):
@@ -134,13 +134,13 @@ class _Search(NamedTuple):
         dtype = torch.promote_types(query.dtype, target.dtype)
         query, target = query.to(dtype), target.to(dtype)
         if metric == "cosine":
-            return _Search(normalize(query), query_labels, normalize(target), target_labels, own)
+            return Search(normalize(query), query_labels, normalize(target), target_labels, own)
         # ||q - x||² falls with q·x - ½||x||²: one more column makes it a product like the cosine.
         centre = target.mean(dim=0)  # distances do not change, but rounding errors shrink
         q, x = query - centre, target - centre
         q = torch.cat([q, torch.ones_like(q[:, :1])], dim=1)
         x = torch.cat([x, -0.5 * (x * x).sum(dim=1, keepdim=True)], dim=1)
-        return _Search(q, query_labels, x, target_labels, own)
+        return Search(q, query_labels, x, target_labels, own)
 
     def blocks(self) -> Iterator[_Block]:
         # Equal images must get equal similarities to the last bit, or a tie would be decided by
@@ -193,7 +193,7 @@ def _members(gallery_labels: Tensor, query_labels: Tensor) -> tuple[Tensor, Tens
     return members, torch.where(known, place, len(classes))  # the last, empty row: no relevant
 
 
-def _before_best(block: _Block) -> Tensor:
+def before_best(block: _Block) -> Tensor:
     """How many irrelevant images stand before the best relevant one; inf where there is none."""
     best = block.positive.amax(dim=1, keepdim=True)
     before = (block.negative >= best).sum(dim=1).double()

@@ -1,5 +1,6 @@
 """Live figures for JupyterLab: controls, and a picture that follows them."""
 
+from dmlviz.widgets.embedding_explorer import EmbeddingExplorer
 from dmlviz.widgets.epochs import EpochExplorer
 from dmlviz.widgets.explorer import Explorer
 from dmlviz.widgets.loss_explorer import LossExplorer
@@ -10,6 +11,7 @@ from dmlviz.widgets.transfer_explorer import TransferExplorer
 from dmlviz.widgets.view import FigureView
 
 __all__ = [
+    "EmbeddingExplorer",
     "EpochExplorer",
     "Explorer",
     "FigureView",
