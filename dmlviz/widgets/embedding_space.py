@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dmlviz.evaluation.index import nearest_neighbors
-from dmlviz.evaluation.retrieval import METRICS, before_best, Search
+from dmlviz.evaluation.retrieval import METRICS, Search, before_best
 from dmlviz.geometry import normalize
 from dmlviz.plots.projection import as_rows, pca_plane
 from dmlviz.widgets.embedding_labels import Labels
