@@ -70,5 +70,6 @@ def training_curves(history: Any, *, k: int | None = None, ax: Axes | None = Non
         ax.plot([], [], color=QUIET, linestyle="--", label="training loss (right)")
         right.set_ylabel("training loss", color="#707070")
         right.spines[["top", "left"]].set_visible(False)
-    ax.legend(frameon=False, fontsize=9, loc="center right")
+    place: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1)}
+    ax.legend(**place, ncols=3, frameon=False, fontsize=9)  # above: two scales leave no free corner
     return ax

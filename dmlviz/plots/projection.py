@@ -39,7 +39,9 @@ def pca_plane(embeddings: Any) -> tuple[np.ndarray, np.ndarray]:
     return mean, plane * np.where(signs == 0, 1, signs)[:, None]
 
 
-def project(embeddings: Any, method: str = "pca", *, seed: int = 0) -> np.ndarray:
+def project(
+    embeddings: Any, method: str = "pca", *, seed: int = 0, start: Any = None
+) -> np.ndarray:
     """Lay embeddings `(N, D)` out in the plane, `(N, 2)`.
 
     PCA is a shadow: straight lines stay straight, distances can only shrink. t-SNE and UMAP keep
@@ -49,10 +51,16 @@ def project(embeddings: Any, method: str = "pca", *, seed: int = 0) -> np.ndarra
         embeddings: `(N, D)`; two-dimensional ones are returned as they are.
         method: "pca", "tsne" or "umap" (whose first call in a process compiles for 15 s).
         seed: of t-SNE and UMAP.
+        start: a layout `(N, 2)` from which t-SNE and UMAP move on by small steps, so that most of
+            it stays where it is; None: from scratch.
     """
     x = as_points(embeddings)
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    if start is not None:
+        start = as_rows("start", start, 2).numpy()
+        if len(start) != len(x):
+            raise ValueError(f"start must have shape ({len(x)}, 2), got {start.shape}")
     if x.shape[1] == 2:
         return x
     if method == "pca":
@@ -64,12 +72,21 @@ def project(embeddings: Any, method: str = "pca", *, seed: int = 0) -> np.ndarra
         from sklearn.manifold import TSNE
 
         perplexity = min(30.0, (len(x) - 1) / 3)
-        return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(x)
+        # Early exaggeration first pulls clusters together from anywhere: it would undo the start.
+        begin: dict[str, Any] = {"init": "pca"}
+        if start is not None:
+            begin = {"init": start, "early_exaggeration": 1.0}
+        return TSNE(perplexity=perplexity, random_state=seed, **begin).fit_transform(x)
     import warnings
 
     import umap
 
     with warnings.catch_warnings():  # it says that a seed makes it single-threaded: we know
         warnings.simplefilter("ignore")
-        reducer = umap.UMAP(n_neighbors=min(15, len(x) - 1), random_state=seed)
+        gentle: dict[str, Any] = {"init": start, "learning_rate": 0.1, "n_epochs": 100}
+        reducer = umap.UMAP(
+            n_neighbors=min(15, len(x) - 1),
+            random_state=seed,
+            **({} if start is None else gentle),
+        )
         return np.asarray(reducer.fit_transform(x))
