@@ -2,8 +2,8 @@
 
     python tutorials/gallery.py
 
-Trains a few small networks on embedded data (one seed, one or two minutes), and writes `gallery.md`
-and `images/gallery/*.png`. The line that the page shows is the line that is run.
+Trains a few small networks on embedded data (with the drawing three minutes on one core), and
+writes `gallery.md` and `images/gallery/*.png`. The line that is shown is the line that is run.
 """
 
 import io

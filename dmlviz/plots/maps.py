@@ -80,8 +80,8 @@ def embedding_map(
             if len(p):  # diamonds are proxies
                 style["marker"] = style["marker"].replace("D", "<")
             name = str(classes[label] if classes else label)
-            edge = {"mec": "white", "mew": 0.4, "ms": 6}
-            entries.append(edge | class_style(i) | {"marker": style["marker"], "label": name})
+            rim = {"mec": "white", "mew": 0.4, "ms": 6}
+            entries.append(rim | class_style(i) | {"marker": style["marker"], "label": name})
             style |= {"edgecolors": "white", "label": name}
         colour, over, alpha = style["color"], 2 * (label is not None), style.pop("alpha")
         if of.any():
