@@ -40,7 +40,7 @@ def serve_playground(
         ValueError: if Voila is not installed.
     """
     if find_spec("voila") is None:
-        raise ValueError("the page needs Voila: pip install 'dmlviz[page]'")
+        raise ValueError("the page needs Voila: pip install -e '.[page]' in the repository")
     with tempfile.TemporaryDirectory(prefix="dmlviz-playground-") as folder:
         notebook = Path(folder) / "playground.ipynb"
         nbformat.write(page(root), notebook)

@@ -134,4 +134,4 @@ def test_what_the_page_shows_runs(glyph_root):
 def test_without_voila_the_page_names_the_remedy(monkeypatch, capsys):
     monkeypatch.setattr(serve, "find_spec", lambda name: None)
     assert cli.main(["playground"]) == 1
-    assert "pip install 'dmlviz[page]'" in capsys.readouterr().err
+    assert "pip install -e '.[page]'" in capsys.readouterr().err

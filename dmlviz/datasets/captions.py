@@ -159,8 +159,7 @@ def _wmd(s: CaptionSets, t: CaptionSets) -> np.ndarray:
         import ot
     except ImportError as error:
         raise ImportError(
-            "the exact word mover's distance needs POT: pip install 'dmlviz[captions]', "
-            "or use relaxed_distance"
+            "the exact word mover's distance needs POT: pip install POT, or use relaxed_distance"
         ) from error
     d = np.zeros((s.counts.shape[0], t.counts.shape[0]))
     for i, p in enumerate(_shares(s.counts)):

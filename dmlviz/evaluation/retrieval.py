@@ -108,6 +108,8 @@ class _Block(NamedTuple):
 
 
 class Search(NamedTuple):
+    """Queries and gallery made ready: the larger the product of two rows, the nearer they are."""
+
     query: Tensor
     query_labels: Tensor
     gallery: Tensor

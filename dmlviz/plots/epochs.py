@@ -8,10 +8,6 @@ Three things keep still what did not change:
   epoch after it (`project(start=…)`). Going back, no early disorder is carried to the end, and the
   last map is the one that `embedding_map` draws.
 * Each layout is then turned, mirrored and shifted onto the one after it (Procrustes, no scaling).
-
-On 500 images of a small network's last epochs this cut the way of a point from one t-SNE map to
-the next from 0.8 standard deviations of the map, when only turned, to 0.2, and kept as many
-neighbours.
 """
 
 from collections.abc import Sequence

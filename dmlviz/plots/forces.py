@@ -87,7 +87,7 @@ def profile(loss: nn.Module, positions: Tensor, *, positive: bool) -> tuple[Tens
         return small(x, torch.tensor([0, 0, 1]))
 
     value = by_similarity if owns_proxies(loss) else by_distance
-    try:  # all positions in one go, thirty times as fast
+    try:  # all positions in one go: many times as fast
         slopes, values = torch.func.vmap(torch.func.grad_and_value(value))(positions.double())
     except RuntimeError:  # a loss that chooses pairs by their values cannot be batched
         pairs = [torch.func.grad_and_value(value)(t) for t in positions.double()]

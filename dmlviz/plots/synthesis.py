@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dmlviz.geometry import normalize
 from dmlviz.plots.forces import circle
+from dmlviz.plots.layout import square
 from dmlviz.plots.maps import chosen_classes
 from dmlviz.plots.projection import as_rows, pca_plane, project
 from dmlviz.plots.style import BLACK, QUIET, bare, class_style, new_axes
@@ -80,9 +81,7 @@ def novel_map(
         s_xy, v_xy = 1.08 * s_xy, 1.08 * v_xy  # what is hollow would hide what is filled
         how = "the embedding itself"
     else:
-        middle, reach = (xy.min(axis=0) + xy.max(axis=0)) / 2, np.ptp(xy, axis=0).max() * 0.54 or 1
-        limits = middle[:, None] + np.array([-reach, reach])
-        bare(ax).set(xlim=limits[0], ylim=limits[1], aspect="equal")
+        bare(ax).set(**square(xy), aspect="equal")
         how = {"pca": "PCA of what is in colour", "tsne": "t-SNE", "umap": "UMAP"}[method]
         how += f" ({d} dimensions)"
     ax.set_title(f"{how}: {c} real classes, {len(c_new)} novel", fontsize=10)

@@ -136,10 +136,11 @@ class TrainingPlayground(Controlled):
         ):
             self.step(until - self.run.steps)
             for ax, side in zip(column, self.sides, strict=True):
-                Space(ax, side).move(self._turn())
+                space = Space(ax, side)
+                space.move(self._turn())
+                space.caption.set_text("")  # the title says it shorter
                 recall = f"Recall@1 {100 * side.recalls[-1][1]:.0f} %"
                 which = f"{side.name}, " if rows > 1 else ""
-                ax.texts[-1].set_text("")
                 ax.set_title(f"{which}step {until}: {recall}", fontsize=9)
         self.reset()
         return figure
