@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 NOTEBOOKS := $(sort $(wildcard tutorials/*.ipynb))
 
-# Several OpenMP runtimes meet in one process (torch, scikit-learn, faiss): one thread each.
-TEST_ENV := OMP_NUM_THREADS=1
+# Two files of tests at a time. Several OpenMP runtimes meet in one process (torch, scikit-learn,
+# faiss): one thread each.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: lab test test-fast notebooks lint types unit test-notebooks clean
 
@@ -26,10 +27,10 @@ types: .venv.stamp
 	$(BIN)/mypy
 
 unit: .venv.stamp
-	$(TEST_ENV) MPLBACKEND=Agg $(BIN)/python -m pytest
+	MPLBACKEND=Agg $(PYTEST)
 
 test-notebooks: .venv.stamp
-	$(BIN)/python -m pytest -p no:cacheprovider --nbval-lax --nbval-current-env --nbval-cell-timeout=300 $(NOTEBOOKS)
+	$(PYTEST) -p no:cacheprovider --nbval-lax --nbval-current-env --nbval-cell-timeout=300 $(NOTEBOOKS)
 
 # The stamp is younger than pyproject.toml when the environment holds what that asks for.
 .venv.stamp: pyproject.toml
