@@ -14,6 +14,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from dmlviz import losses, plots
+from dmlviz.plots.style import class_style
 
 TUTORIALS = Path(__file__).parents[1] / "tutorials"
 PAGE = (TUTORIALS / "gallery.md").read_text(encoding="utf-8")
@@ -97,3 +98,12 @@ def test_words_stand_out_from_a_solid_ground(style, transparent, number):
             contrast = abs(sum(to_rgb(text.get_color())) - sum(ground)) / 3
             assert contrast > 0.5, text.get_text()
     plt.close(figure)
+
+
+def test_nothing_neutral_is_black_on_a_dark_ground():
+    with plt.style.context("dark_background"):
+        assert class_style(7)["color"] == "#ffffff"
+        x = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
+        identity = plots.log_ratio_scatter(x, torch.cdist(x, x)).lines[1]
+        assert identity.get_color() == "#ffffff"
+    assert class_style(7)["color"] == "#000000"

@@ -18,12 +18,12 @@ from dmlviz.geometry import pairwise_distances
 from dmlviz.plots.gallery import tile
 from dmlviz.plots.style import (
     ANCHOR,
-    BLACK,
-    CLASS_COLORS,
     CLASS_MARKERS,
     LINE_STYLES,
     NEGATIVE,
     POSITIVE,
+    class_color,
+    ink,
     new_axes,
     plain,
 )
@@ -67,7 +67,7 @@ def log_ratio_scatter(
     ax = plain(new_axes(ax, (4.6, 4.2)), grid=None)
     ax.plot(goal, ratio, ".", color=POSITIVE, markersize=3, alpha=0.3)
     reach = np.quantile(np.abs(goal), 0.995) if len(goal) else 1.0
-    ax.plot([-reach, reach], [-reach, reach], color=BLACK, linewidth=1.2)
+    ax.plot([-reach, reach], [-reach, reach], color=ink(), linewidth=1.2)
     slope = (goal @ ratio) / (goal @ goal)
     correlation = np.corrcoef(goal, ratio)[0, 1]
     ax.set_title(f"slope {slope:.2f}, correlation {correlation:.2f}", fontsize=10)
@@ -142,7 +142,7 @@ def ndcg_curves(reports: Mapping[str, Any], *, ax: Axes | None = None) -> Axes:
     for i, (name, report) in enumerate(reports.items()):
         values = dict(sorted(getattr(report, "ndcg", report).items()))
         style: dict[str, Any] = {"marker": CLASS_MARKERS[i % 8], "linestyle": LINE_STYLES[i % 4]}
-        ax.plot(list(values), list(values.values()), color=CLASS_COLORS[i % 8], label=name, **style)
+        ax.plot(list(values), list(values.values()), color=class_color(i), label=name, **style)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     ax.set(xlabel="K", ylabel="nDCG@K")
     ax.legend(frameon=False, fontsize=9)

@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from dmlviz.plots.style import CLASS_COLORS, CLASS_MARKERS, LINE_STYLES, QUIET, new_axes, plain
+from dmlviz.plots.style import CLASS_MARKERS, LINE_STYLES, QUIET, class_color, new_axes, plain
 
 
 def recall_curves(reports: Mapping[str, Any] | Any, *, ax: Axes | None = None) -> Axes:
@@ -25,7 +25,7 @@ def recall_curves(reports: Mapping[str, Any] | Any, *, ax: Axes | None = None) -
         recall = dict(sorted(getattr(report, "recall", report).items()))
         ticks |= recall.keys()
         style: dict[str, Any] = {"marker": CLASS_MARKERS[i % 8], "linestyle": LINE_STYLES[i % 4]}
-        ax.plot(list(recall), list(recall.values()), color=CLASS_COLORS[i % 8], label=name, **style)
+        ax.plot(list(recall), list(recall.values()), color=class_color(i), label=name, **style)
     ax.set_xscale("log", base=2)
     ax.set_xticks(sorted(ticks), [str(k) for k in sorted(ticks)])
     ax.minorticks_off()
@@ -55,7 +55,7 @@ def training_curves(history: Any, *, k: int | None = None, ax: Axes | None = Non
         if key not in recorded:
             continue
         points = [(r["epoch"], r[key]) for r in history.records if key in r]
-        ax.plot(*zip(*points, strict=True), color=CLASS_COLORS[i], marker="os"[i], label=text)
+        ax.plot(*zip(*points, strict=True), color=class_color(i), marker="os"[i], label=text)
         if name == "val" and history.best_epoch is not None:
             best = dict(points)[history.best_epoch]
             ax.annotate("best", (history.best_epoch, best), (0, 7), textcoords="offset points")

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from dmlviz.plots.style import CLASS_COLORS, CLASS_MARKERS, LINE_STYLES, new_axes, plain
+from dmlviz.plots.style import CLASS_MARKERS, LINE_STYLES, class_color, new_axes, plain
 
 
 def race(
@@ -38,7 +38,7 @@ def race(
     ends = []
     for i, (name, seeds) in enumerate(runs.items()):
         x, y = _lines(name, seeds, figure, against)
-        colour, mean = CLASS_COLORS[i % 8], y.mean(axis=0)
+        colour, mean = class_color(i), y.mean(axis=0)
         style: dict[str, Any] = {"linestyle": LINE_STYLES[i % 4], "marker": CLASS_MARKERS[i % 8]}
         ax.plot(x, mean, color=colour, markersize=4, label=name, **style)
         if len(seeds) > 1:

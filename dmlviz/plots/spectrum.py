@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from dmlviz.plots.projection import as_points
-from dmlviz.plots.style import CLASS_COLORS, LINE_STYLES, new_axes, plain
+from dmlviz.plots.style import LINE_STYLES, class_color, new_axes, plain
 
 NOTHING = 1e-4  # of the largest: what is smaller counts as an empty dimension
 
@@ -65,7 +65,7 @@ def singular_values(embeddings: Any, *, ax: Axes | None = None) -> Axes:
         ax.plot(
             np.arange(1, len(values) + 1),
             values.clip(floor),
-            color=CLASS_COLORS[i % 8],
+            color=class_color(i),
             linestyle=LINE_STYLES[i % 4],
             marker="os^Dv"[i % 5],
             markersize=3,

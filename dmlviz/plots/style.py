@@ -62,6 +62,12 @@ def bare(ax: Axes) -> Axes:
     return ax
 
 
+def class_color(i: int) -> str:
+    """Colour of the i-th class or curve."""
+    color = CLASS_COLORS[i % 8]
+    return ink() if color == BLACK else color
+
+
 def class_style(i: int) -> dict[str, Any]:
     """Colour and marker of the i-th highlighted class."""
-    return {"color": CLASS_COLORS[i % 8], "marker": CLASS_MARKERS[i % 8]}
+    return {"color": class_color(i), "marker": CLASS_MARKERS[i % 8]}

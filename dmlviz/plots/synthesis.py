@@ -17,7 +17,7 @@ from dmlviz.plots.forces import circle
 from dmlviz.plots.layout import square
 from dmlviz.plots.maps import chosen_classes
 from dmlviz.plots.projection import as_rows, pca_plane, project
-from dmlviz.plots.style import BLACK, QUIET, bare, class_style, new_axes
+from dmlviz.plots.style import BLACK, QUIET, bare, class_style, ink, new_axes
 from dmlviz.synthesis import Novel
 
 MOST = 7  # classes in colour: the eighth colour is black, which is the novel classes'
@@ -98,15 +98,15 @@ def novel_map(
         _points(ax, s_xy[of[1]], *look, 6 + over, 2 + over, **hollow)
         _points(ax, p_xy[of[2]], look[0], "D", 6 + 4 * over, 3 + 3 * over, mec=BLACK, mew=0.6)
     _spokes(ax, c_xy[k - c], v_xy)
-    _points(ax, v_xy, BLACK, NOVEL, 7, 5, **hollow)
-    _points(ax, c_xy, BLACK, "D", 10, 6, **hollow)
+    _points(ax, v_xy, ink(), NOVEL, 7, 5, **hollow)
+    _points(ax, c_xy, ink(), "D", 10, 6, **hollow)
     none = xy[:0]
     _points(ax, none, QUIET, "D", 7, 0, label="proxy of a real class", mec=BLACK, mew=0.6)
     if len(s):
         _points(ax, none, GREY, "o", 7, 0, label="generated, of a real class", **hollow)
     if len(c_new):
-        _points(ax, none, BLACK, NOVEL, 7, 0, label="generated, of a novel class", **hollow)
-        _points(ax, none, BLACK, "D", 8, 0, label="class vector of a novel class", **hollow)
+        _points(ax, none, ink(), NOVEL, 7, 0, label="generated, of a novel class", **hollow)
+        _points(ax, none, ink(), "D", 8, 0, label="class vector of a novel class", **hollow)
     place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0)}
     ax.legend(ncols=2, frameon=False, fontsize=8, **place)
     ax.set_anchor("N")

@@ -13,12 +13,12 @@ from matplotlib.axes import Axes
 
 from dmlviz.losses.relaxed import relative_distances, relaxed_labels
 from dmlviz.plots.style import (
-    BLACK,
-    CLASS_COLORS,
     LINE_STYLES,
     NEGATIVE,
     ORANGE,
     POSITIVE,
+    class_color,
+    ink,
     new_axes,
     plain,
 )
@@ -82,7 +82,7 @@ def relaxed_label_curves(
     for i, sigma in enumerate(sigmas):
         w = np.exp(-(2 - 2 * cosine) / sigma)  # ||a - b||² = 2 - 2 cos on the unit sphere
         style: dict[str, Any] = {
-            "color": CLASS_COLORS[i % 8],
+            "color": class_color(i),
             "linestyle": LINE_STYLES[(i + i // 4) % 4],
         }
         ax.plot(cosine, w, label=f"σ = {sigma:g}", **style)
@@ -114,16 +114,16 @@ def transfer_forces(
     ax = plain(new_axes(ax))
     d = np.linspace(0, 2 * delta, 241)
     shown = sorted({float(round(w)) for w in weights}) if kind == "hard" else list(weights)
-    ax.axhline(0, color=BLACK, linewidth=0.8)
+    ax.axhline(0, color=ink(), linewidth=0.8)
     for i, w in enumerate(shown):
         slope = slopes[kind](d, w, delta)
         style: dict[str, Any] = {
-            "color": CLASS_COLORS[i % 8],
+            "color": class_color(i),
             "linestyle": LINE_STYLES[(i + i // 4) % 4],
         }
         ax.plot(d, slope, label=f"w = {w:g}", **style)
         if 0 < w < 1 or kind == "rkd":
-            ax.plot(delta * (1 - w), 0, "o", color=CLASS_COLORS[i % 8])  # where the pair rests
+            ax.plot(delta * (1 - w), 0, "o", color=class_color(i))  # where the pair rests
     ax.set(xlabel="distance d of the pair", ylabel="∂l/∂d", xlim=(0, 2 * delta))
     ax.text(0.01, 0.99, "pulled together ↑", transform=ax.transAxes, va="top", color=POSITIVE)
     ax.text(0.01, 0.01, "pushed apart ↓", transform=ax.transAxes, va="bottom", color=NEGATIVE)
@@ -177,7 +177,7 @@ def relative_distance_scatter(
     chosen = torch.randperm(len(d), generator=generator)[:pairs]
     ax = plain(new_axes(ax, (4.6, 4.2)), grid=None)
     ax.plot(goal[chosen], d[chosen], ".", color=POSITIVE, markersize=3, alpha=0.35)
-    ax.plot([0, delta], [0, delta], color=BLACK, linewidth=1.2, label="d = δ(1 - w)")
+    ax.plot([0, delta], [0, delta], color=ink(), linewidth=1.2, label="d = δ(1 - w)")
     ax.set(xlabel="δ(1 - w), where the loss draws the pair", ylabel="relative distance d")
     ax.set(xlim=(0, delta * 1.02), ylim=(0, max(2 * delta, float(d[chosen].max()) * 1.05)))
     ax.legend(frameon=False, fontsize=9, loc="upper left")
