@@ -79,15 +79,19 @@ def gains(runs: list[Run], figure: Figure, method: str, classes: int) -> list[fl
     return [100 * (of[method][s] - of["base"][s]) for s in sorted(of[method]) if s in of["base"]]
 
 
+def with_error(gains: list[float]) -> str:
+    """Mean and standard error, if there are several."""
+    if len(gains) < 2:
+        return "–"
+    error = statistics.stdev(gains) / len(gains) ** 0.5
+    return f"{statistics.mean(gains):+.1f} ± {error:.1f}"
+
+
 def _gains(runs: list[Run], figure: Figure) -> str:
     classes = sorted({r["classes"] for r in runs})
     lines = _head("gain over the base, same seeds, ± standard error", classes)
     for name in dict.fromkeys(_name(r) for r in runs if r["part"] == "main"):
-        cells = []
-        for number in classes:
-            of = gains(runs, figure, name, number)
-            error = statistics.stdev(of) / len(of) ** 0.5 if len(of) > 1 else 0.0
-            cells.append(f"{statistics.mean(of):+.1f} ± {error:.1f}" if len(of) > 1 else "–")
+        cells = [with_error(gains(runs, figure, name, number)) for number in classes]
         if name != "base":
             lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -24,7 +24,8 @@ MEMVIR_APART = 10  # steps between two snapshots
 def build(name: str, loss: Any, setting: dict[str, Any], steps: int, seed: int) -> Any:
     """The method of training, around a proxy loss."""
     made = _synthesizer(name, loss, setting, seed)
-    return methods.NovelClasses(loss, made, warmup_steps=round(WARM_UP * steps))
+    weight = setting.get("weight", 1.0)
+    return methods.NovelClasses(loss, made, warmup_steps=round(WARM_UP * steps), weight=weight)
 
 
 def _synthesizer(name: str, loss: Any, setting: dict[str, Any], seed: int) -> Any:

@@ -107,6 +107,18 @@ def test_warm_up_is_the_base_loss_and_counts_training_steps(name):
     assert not torch.equal(step(method)[0], step(base)[0])
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_weight_mixes_the_loss_of_the_batch_and_that_of_the_union(loss):
+    def value(weight):
+        base = LOSSES[loss](C, D)
+        return step(methods.NovelClasses(base, synthesis.ProxySynthesis(), weight=weight))
+
+    alone, union, mixed = value(0.0), value(1.0), value(0.25)
+    for a, b, c in zip(alone, union, mixed, strict=True):
+        torch.testing.assert_close(c, 0.75 * a + 0.25 * b)
+    torch.testing.assert_close(alone[0], step(methods.Supervised(LOSSES[loss](C, D)))[0])
+
+
 # --- with them --------------------------------------------------------------------------------
 
 
@@ -254,7 +266,9 @@ def test_losses_without_proxies_and_other_synthesizers_are_refused(loss, synthes
         methods.NovelClasses(loss, synthesizer)
 
 
-def test_a_negative_warm_up_is_refused():
+def test_a_negative_warm_up_and_a_weight_above_one_are_refused():
+    with pytest.raises(ValueError, match=r"weight must be in 0…1, got 1\.5"):
+        methods.NovelClasses(losses.ProxyAnchorLoss(C, D), synthesis.ProxySynthesis(), weight=1.5)
     with pytest.raises(ValueError, match="warmup_steps must not be negative, got -1"):
         methods.NovelClasses(
             losses.ProxyAnchorLoss(C, D), synthesis.ProxySynthesis(), warmup_steps=-1

@@ -3,10 +3,11 @@
 With the batch's embeddings x and labels y, the loss J and its proxies P, and novel embeddings v of
 the classes C+k with proxies c̃ (see `dmlviz.synthesis`), a step minimises::
 
-    J( {x} ∪ {v},  {y} ∪ {C+k};  [P; c̃] )  +  L_own
+    (1 - w) · J(x, y; P)  +  w · J( {x} ∪ {v},  {y} ∪ {C+k};  [P; c̃] )  +  L_own
 
-L_own trains what the synthesizer itself learns, such as a generator, and nothing else; where there
-is nothing to train it is left out.
+With w = 1, as Proxy Synthesis and MemVir have it, that is the loss of the union. L_own trains what
+the synthesizer itself learns, such as a generator, and nothing else; where there is nothing to
+train it is left out.
 """
 
 from typing import Any
@@ -30,9 +31,11 @@ class NovelClasses(Supervised):
         samples_per_class: images of a class per batch; None: random batches.
         warmup_steps: training steps at the start that train with the loss alone, so that proxies
             mean something before novel classes are made of them.
+        weight: w, in 0…1: how much the union counts.
 
     Raises:
         TypeError: for a loss without proxies, or what is no synthesizer.
+        ValueError: for a weight or a number of steps that cannot be.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class NovelClasses(Supervised):
         *,
         samples_per_class: int | None = None,
         warmup_steps: int = 0,
+        weight: float = 1.0,
     ) -> None:
         if not (hasattr(loss, "with_proxies") and hasattr(loss, "proxies")):
             raise TypeError(
@@ -55,10 +59,12 @@ class NovelClasses(Supervised):
                 f"{type(synthesizer).__name__}"
             )
         check_not_negative(warmup_steps=warmup_steps)
+        if not 0 <= weight <= 1:
+            raise ValueError(f"weight must be in 0…1, got {weight}")
         super().__init__(loss, samples_per_class=samples_per_class)
         self.loss: Any
         self.synthesizer = synthesizer
-        self.warmup_steps, self.steps = warmup_steps, 0
+        self.warmup_steps, self.steps, self.weight = warmup_steps, 0, weight
 
     def forward(self, model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         images, labels = batch
@@ -71,6 +77,8 @@ class NovelClasses(Supervised):
         if len(novel.proxies) == 0:
             return self.loss(x, labels)
         loss = self.loss.with_proxies(*novel.joined_to(x, labels, self.loss.proxies))
+        if self.weight < 1:
+            loss = (1 - self.weight) * self.loss(x, labels) + self.weight * loss
         own = self.synthesizer.own_loss(x, labels, self.loss.proxies, self.loss)
         return loss if own is None else loss + own
 
