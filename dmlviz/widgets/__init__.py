@@ -3,6 +3,7 @@
 from dmlviz.widgets.embedding_explorer import EmbeddingExplorer
 from dmlviz.widgets.epochs import EpochExplorer
 from dmlviz.widgets.explorer import Explorer
+from dmlviz.widgets.force_field import ForceField
 from dmlviz.widgets.loss_explorer import LossExplorer
 from dmlviz.widgets.playground import TrainingPlayground
 from dmlviz.widgets.ratio_explorer import RatioExplorer
@@ -15,6 +16,7 @@ __all__ = [
     "EpochExplorer",
     "Explorer",
     "FigureView",
+    "ForceField",
     "LossExplorer",
     "RatioExplorer",
     "SynthesisExplorer",

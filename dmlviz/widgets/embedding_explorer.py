@@ -1,12 +1,8 @@
 """EmbeddingExplorer: a map of the embedding space that answers the mouse, image by image."""
 
-import base64
-import io
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import anywidget
 import traitlets
 from matplotlib.figure import Figure
 
@@ -14,6 +10,7 @@ from dmlviz.widgets.browser_traits import STATIC, OneOf, Rows, Whole, one_module
 from dmlviz.widgets.embedding_figure import explorer_figure
 from dmlviz.widgets.embedding_scene import Scene
 from dmlviz.widgets.embedding_space import Found
+from dmlviz.widgets.page_widget import PageWidget
 
 MOST_NEIGHBOURS, FEW = 24, 6
 STATE = ("selected", "selection", "epoch", "colour", "k")
@@ -22,7 +19,7 @@ OF_CLASSES = "Which wrong ones (✗) look alike to you?"
 OF_LABELS = "Do they have labels like its own?"
 
 
-class EmbeddingExplorer(anywidget.AnyWidget):
+class EmbeddingExplorer(PageWidget):
     """Hover a point to see its image, click it to see its neighbours, draw around some.
 
     The map is flat, the embedding space is not: neighbours are searched in the space, in all its
@@ -78,8 +75,8 @@ class EmbeddingExplorer(anywidget.AnyWidget):
     """
 
     _esm = one_module(
-        "sprites.js", "point_index.js", "scatter.js", "gestures.js", "thumbnails.js", "tiles.js",
-        "legend.js", "toolbar.js", "scene.js", "embedding_explorer.js",
+        "page.js", "sprites.js", "point_index.js", "scatter.js", "gestures.js", "thumbnails.js",
+        "tiles.js", "legend.js", "toolbar.js", "scene.js", "embedding_explorer.js",
     )  # fmt: skip
     _css = (STATIC / "embedding_explorer.css").read_text(encoding="utf-8")
 
@@ -92,7 +89,6 @@ class EmbeddingExplorer(anywidget.AnyWidget):
     _found = traitlets.Dict().tag(sync=True)  # the neighbours of `selected`
     _shades = traitlets.Dict().tag(sync=True)  # the continuous label, row by row
     _correct = traitlets.Dict().tag(sync=True)  # whether the nearest is right, row by row
-    _message = traitlets.Unicode().tag(sync=True)  # an error, in words
 
     def __init__(
         self, embeddings: Any, images: Any = None, labels: Any = None, *,
@@ -180,21 +176,5 @@ class EmbeddingExplorer(anywidget.AnyWidget):
         if failure:
             raise failure
 
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        """JupyterLab hides the errors of callbacks: show them in words, and raise them as well."""
-        try:
-            yield
-            self._message = ""
-        except Exception as error:
-            self._message = f"{type(error).__name__}: {error}"
-            raise
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The live widget, and beside it a picture for readers without a kernel."""
-        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        data["text/plain"] = self.scene.words()
-        with suppress(Exception), self._guard():  # the live widget says in words what is wrong
-            self.static().savefig(picture := io.BytesIO(), format="png", dpi=100)
-            data["image/png"] = base64.b64encode(picture.getvalue()).decode()
-        return data, metadata
+    def _words(self) -> str:
+        return self.scene.words()

@@ -21,16 +21,23 @@ class Explorer(Controlled, ABC):
         controls: widgets with a `.value`, by parameter name.
         view: the picture.
         look_for: one line that says what to look for.
+        extra: widgets beside the controls.
+        beside: a widget at the left of the picture.
     """
 
     def __init__(
-        self, controls: dict[str, Any], view: FigureView, look_for: str, extra: tuple[Any, ...] = ()
-    ) -> None:
+        self, controls: dict[str, Any], view: FigureView, look_for: str,
+        extra: tuple[Any, ...] = (), beside: ipywidgets.DOMWidget | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.controls, self.view = controls, view
         hint = ipywidgets.HTML(f"<i>{html.escape(look_for)}</i>")
         row = ipywidgets.HBox([*controls.values(), *extra])
-        self.widget = ipywidgets.VBox([row, view.image, hint, self.message])
+        picture = view.image
+        if beside is not None:
+            picture = ipywidgets.HBox([beside, view.image])
+            picture.layout.flex_flow = "row wrap"
+        self.widget = ipywidgets.VBox([row, picture, hint, self.message])
         for control in controls.values():
             control.observe(self._changed, "value")
         self._redraw()

@@ -1,6 +1,7 @@
 """LossExplorer: turn a loss's hyper-parameters, and watch the forces that it puts on points."""
 
 import copy
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import ipywidgets
@@ -9,8 +10,6 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from dmlviz.plots.forces import (
-    arrows,
-    circle,
     configuration,
     force_field,
     forces,
@@ -18,16 +17,15 @@ from dmlviz.plots.forces import (
     owns_proxies,
     pull_and_push,
 )
-from dmlviz.plots.style import CLASS_COLORS, CLASS_MARKERS, NEGATIVE, POSITIVE, plain
+from dmlviz.plots.style import NEGATIVE, POSITIVE, plain
 from dmlviz.widgets.controls import controls_for
 from dmlviz.widgets.explorer import Explorer
-from dmlviz.widgets.view import FigureView
-
-LENGTH = 0.45
+from dmlviz.widgets.force_field import ForceField
+from dmlviz.widgets.view import FigureView, as_png
 
 
 class State(NamedTuple):
-    """What the picture shows: points and forces, and the two profiles."""
+    """A loss at one configuration of points: its forces, and the two profiles."""
 
     loss: float
     points: np.ndarray
@@ -35,18 +33,23 @@ class State(NamedTuple):
     force: np.ndarray
     pull: np.ndarray
     push: np.ndarray
+    module: nn.Module
 
 
 class LossExplorer(Explorer):
     """Force field and force profile of a loss, with a slider per hyper-parameter.
 
-    Left: twelve points of three classes on the unit circle and the force on each; the longest arrow
-    always has the same length. Right: the force on one positive and one negative as it moves, as a
-    share of the strongest. The loss given is not changed.
+    Left: twelve points of three classes on the unit circle and the force on each, a `ForceField`:
+    points and proxies can be dragged, and the longest arrow always has the same length. Right: the
+    force on one positive and one negative as it moves, as a share of the strongest. The loss given
+    is not changed.
 
     Args:
         loss: any loss of the library, or of pytorch-metric-learning with numeric attributes.
         points: which configuration to start with, "mixed", "sorted" or "collapsed".
+
+    Attributes:
+        field: the `ForceField`, whose angles may be read and set.
     """
 
     def __init__(self, loss: nn.Module, *, points: str = "mixed") -> None:
@@ -60,29 +63,37 @@ class LossExplorer(Explorer):
         controls["points"] = ipywidgets.Dropdown(
             options=["mixed", "sorted", "collapsed"], value=points, description="points"
         )
+        x, y, proxies = configuration(points)
+        self.field = ForceField(self.loss, x, y, proxies=proxies)
+        self.field.layout.width = "390px"
         super().__init__(
             controls,
             self._build_view(),
             "Look for: which points feel no force? What is the loss blind to when all collapse?",
+            beside=self.field,
         )
 
     def compute(self, *, points: str, **hyperparameters: float) -> State:  # type: ignore[override]
+        """The state of that configuration, wherever its points have been dragged since."""
         loss = self._with(hyperparameters)
         x, y, proxies = configuration(points)
         value, force = forces(in_the_plane(loss, proxies), x, y)
         _, pull, push = pull_and_push(loss)
-        return State(value, x.numpy(), y.numpy(), force.numpy(), pull.numpy(), push.numpy())
+        return State(value, x.numpy(), y.numpy(), force.numpy(), pull.numpy(), push.numpy(), loss)
 
     def draw(self, state: State) -> None:
-        self._arrows.set_data(*arrows(state.points, state.force, LENGTH))
-        for label, artist in enumerate(self._classes):
-            artist.set_data(*state.points[state.labels == label].T)
+        self.field.loss = state.module
         strongest = max(np.abs(state.pull).max(), np.abs(state.push).max(), 1e-12)
         self._pull.set_ydata(state.pull / strongest)
         self._push.set_ydata(state.push / strongest)
-        longest = np.linalg.norm(state.force, axis=1).max()
-        self._caption.set_text(f"loss {state.loss:.3g}, longest arrow {longest:.3g}")
         self._strongest.set_text(f"1 = {strongest:.3g}")
+
+    def sweep(self) -> int:
+        """Move every control through its range and every point along the circle, and back."""
+        dragged = self.field.angles, self.field.proxy_angles
+        visited = super().sweep() + self.field.sweep()
+        self.field.angles, self.field.proxy_angles = dragged
+        return visited
 
     def static(self) -> Figure:
         """The force field at both ends and the present value of the last hyper-parameter."""
@@ -104,6 +115,12 @@ class LossExplorer(Explorer):
             ax.set_title(f"{name} = {value:.3g}: {ax.get_title()}", fontsize=9)
         return figure
 
+    def _changed(self, change: Any) -> None:
+        if change.owner is self.controls["points"]:
+            x, _, proxies = configuration(change.new)
+            self._guard(lambda: self.field.reset(x, proxies))
+        super()._changed(change)
+
     def _with(self, hyperparameters: dict[str, float]) -> nn.Module:
         """A copy of the loss with other hyper-parameters: `compute` touches nothing."""
         loss = copy.deepcopy(self.loss)
@@ -112,33 +129,30 @@ class LossExplorer(Explorer):
         return loss
 
     def _build_view(self) -> FigureView:
-        figure = Figure(figsize=(8.2, 4.2), dpi=100)
-        field = circle(figure.add_axes((0.01, 0.02, 0.49, 0.9)))
-        right = plain(figure.add_axes((0.62, 0.14, 0.36, 0.74)))
-        (self._arrows,) = field.plot([], [], color="black", linewidth=1.4, zorder=2)
-        self._classes = []
-        for i, centre in enumerate(configuration()[2].tolist()):
-            style: dict[str, Any] = {"color": CLASS_COLORS[i], "marker": CLASS_MARKERS[i]}
-            (artist,) = field.plot([], [], linestyle="", markersize=8, mec="white", **style)
-            self._classes.append(artist)
-            if owns_proxies(self.loss):
-                field.plot(*centre, "D", markersize=12, mfc="none", mec=CLASS_COLORS[i], mew=2)
-
+        figure = Figure(figsize=(4.5, 4.2), dpi=100)
+        ax = plain(figure.add_axes((0.225, 0.14, 0.74, 0.74)))
         proxies = owns_proxies(self.loss)
         where = pull_and_push(self.loss)[0].numpy()
         empty = np.full(len(where), np.nan)
-        (self._pull,) = right.plot(where, empty, color=POSITIVE, label="pull on a positive")
-        (self._push,) = right.plot(where, empty, "--", color=NEGATIVE, label="push on a negative")
-        right.set(xlabel="similarity s to the proxy" if proxies else "distance d to the anchor")
-        right.set(ylabel="share of the strongest force", ylim=(-0.05, 1.1))
-        right.set(xlim=(-1, 1) if proxies else (0, 1.5))
+        (self._pull,) = ax.plot(where, empty, color=POSITIVE, label="pull on a positive")
+        (self._push,) = ax.plot(where, empty, "--", color=NEGATIVE, label="push on a negative")
+        ax.set(xlabel="similarity s to the proxy" if proxies else "distance d to the anchor")
+        ax.set(ylabel="share of the strongest force", ylim=(-0.05, 1.1))
+        ax.set(xlim=(-1, 1) if proxies else (0, 1.5))
         place: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}
-        right.legend(frameon=False, fontsize=9, **place)
-        self._caption = field.text(0.5, 1.02, "", transform=field.transAxes, ha="center")
-        self._strongest = right.text(
-            -0.12, 0.97, "", transform=right.transAxes, ha="right", fontsize=9
-        )
-        lines = [self._arrows, *self._classes, self._pull, self._push]
-        moving = [*lines, self._caption, self._strongest]
+        ax.legend(frameon=False, fontsize=9, **place)
+        self._strongest = ax.text(-0.11, 0.97, "", transform=ax.transAxes, ha="right", fontsize=9)
         alt = f"Forces of {type(self.loss).__name__} on points of a circle, and their profile"
-        return FigureView(figure, moving, alt)
+        return FigureView(figure, [self._pull, self._push, self._strongest], alt)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """The live widget, and beside it field and profile for readers without a kernel."""
+        bundle = super()._repr_mimebundle_()
+        with suppress(Exception):  # the live widget says in words what is wrong
+            profile = self.view.pixels()
+            height, width, _ = profile.shape
+            figure = Figure(figsize=((height + width) / 100, height / 100), dpi=100)
+            self.field.draw(figure.add_axes((0.01, 0.02, height / (height + width), 0.9)))
+            figure.figimage(profile, xo=height)
+            bundle["image/png"] = as_png(figure)
+        return bundle

@@ -19,6 +19,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 
+def as_png(figure: Figure) -> str:
+    """A whole figure as a notebook keeps pictures: PNG in base64."""
+    figure.savefig(buffer := io.BytesIO(), format="png", dpi=100)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
 class FigureView:
     """Shows `figure` in `.image`; `show()` after the moving artists have changed.
 

@@ -1,5 +1,6 @@
 """JupyterLab and Chromium for tests: one server and one browser for the whole run."""
 
+import ast
 import contextlib
 import json
 import os
@@ -10,6 +11,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+
+import nbformat
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -73,6 +76,25 @@ def _wait_until_up(address, server, seconds=90):
     raise TimeoutError(f"JupyterLab did not answer in {seconds} s")
 
 
+def eventually(question, seconds=15):
+    """Wait until the answer is true; the page, the kernel and the mouse keep their own time."""
+    end = time.monotonic() + seconds
+    while not (answer := question()):
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.05)
+    return answer
+
+
+def write_notebook(address, token, name, *cells):
+    """Put a new notebook of these cells where the server keeps its own."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    body = json.dumps({"type": "notebook", "format": "json", "content": notebook}).encode()
+    url = f"{address}/api/contents/{name}?token={token}"
+    headers = {"Content-Type": "application/json"}
+    urllib.request.urlopen(urllib.request.Request(url, body, headers, method="PUT")).close()
+
+
 class Notebook:
     """One notebook open in JupyterLab."""
 
@@ -108,6 +130,29 @@ class Notebook:
             }"""
         )
 
+    def python(self, expression):
+        """The value of an expression in the kernel."""
+        words = self.page.evaluate(
+            """async (v) => {
+              const {session} = window.jupyterapp.shell.currentWidget.sessionContext;
+              const question = {code: '', user_expressions: {v}, store_history: false};
+              const reply = await session.kernel.requestExecute(question).done;
+              return reply.content.user_expressions.v.data['text/plain'];
+            }""",
+            expression,
+        )
+        return ast.literal_eval(words)
+
+    def execute(self, code):
+        """Run code that is in no cell."""
+        self.page.evaluate(
+            """async (code) => {
+              const {session} = window.jupyterapp.shell.currentWidget.sessionContext;
+              await session.kernel.requestExecute({code, store_history: false}).done;
+            }""",
+            code,
+        )
+
     def restart(self):
         """Restart the kernel and forget all outputs."""
         self.page.evaluate(
@@ -121,16 +166,22 @@ class Notebook:
 
 
 class Widget:
-    """The n-th of our widgets in the notebook: its picture and its controls, found by label."""
+    """The n-th of our widgets in the notebook: its pictures and its controls, found by label.
+
+    A picture is what a figure or a canvas shows; a control may change only one of them.
+    """
+
+    SHOWN = """pictures => pictures.every(p => p.toDataURL || (p.complete && p.naturalWidth > 0))
+      ? pictures.map(p => p.src ?? p.toDataURL()).join(' ') : null"""
 
     def __init__(self, page, n=0):
         self.page = page
         self.box = page.locator(".widget-vbox:has(.widget-image)").nth(n)
-        self.image = self.box.locator(".widget-image")
-        self.image.wait_for(timeout=60_000)
+        self.pictures = self.box.locator(".widget-image, .dmlviz-ff canvas")
+        self.box.locator(".widget-image").wait_for(timeout=60_000)
 
     def picture(self):
-        return self.image.screenshot()
+        return [picture.screenshot() for picture in self.pictures.all()]
 
     def labels(self):
         """Labels of all its sliders."""
@@ -144,8 +195,16 @@ class Widget:
         return self._changed_by(lambda: slider.first.locator(".noUi-handle").press(key))
 
     def choose(self, option):
-        """Choose from its dropdown; returns the picture that follows."""
-        return self._changed_by(lambda: self.box.locator("select").select_option(option))
+        """Choose from the dropdown that offers it; returns the picture that follows."""
+        offers = self.page.locator("option", has_text=option)
+        menu = self.box.locator("select").filter(has=offers).first
+        return self._changed_by(lambda: menu.select_option(option))
+
+    def type(self, label, text):
+        """Type into a field, and leave it."""
+        field = self.box.get_by_label(label)
+        field.fill(text)
+        field.press("Enter")
 
     def click(self, text):
         self.box.locator("button").filter(has_text=text).click()
@@ -159,11 +218,7 @@ class Widget:
         return self.box.locator(".widget-html").last.inner_text()
 
     def _changed_by(self, action):
-        before = self.image.get_attribute("src")
+        before = self.pictures.evaluate_all(self.SHOWN)
         action()
-        self.page.wait_for_function(
-            """([image, before]) =>
-              image.src !== before && image.complete && image.naturalWidth > 0""",
-            arg=[self.image.element_handle(), before],
-        )
+        eventually(lambda: self.pictures.evaluate_all(self.SHOWN) not in (None, before), 30)
         return self.picture()

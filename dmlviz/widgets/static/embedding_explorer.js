@@ -9,10 +9,11 @@ import { nextTowards, rowsInside } from "./point_index.js";
 import { Scatter } from "./scatter.js";
 import { listen } from "./gestures.js";
 import { Thumbnails } from "./thumbnails.js";
-import { OWN_KEYS, Tooltip, drawPicture, make, showNeighbours, showSelection } from "./tiles.js";
+import { OWN_KEYS, make, readTheme, watchTheme } from "./page.js";
+import { Tooltip, drawPicture, showNeighbours, showSelection } from "./tiles.js";
 import { Toolbar } from "./toolbar.js";
 import { showLegend } from "./legend.js";
-import { bytes, integers, readFound, readScene, readShades, readTheme, shadeOf } from "./scene.js";
+import { bytes, integers, readFound, readScene, readShades, shadeOf } from "./scene.js";
 
 const MOST_MEMBERS = 100; // of the clicked class, which are ringed
 
@@ -165,10 +166,7 @@ class Page {
     }
     const resized = new ResizeObserver(() => this.resize()); // and once at the beginning
     this.panels.forEach((panel) => resized.observe(panel.scatter.holder));
-    const rethemed = new MutationObserver(() => this.retheme());
-    const where = { attributes: true, attributeFilter: ["data-jp-theme-name", "class", "style"] };
-    rethemed.observe(document.body, where);
-    this.endings.push(() => resized.disconnect(), () => rethemed.disconnect());
+    this.endings.push(() => resized.disconnect(), watchTheme(() => this.retheme()));
   }
 
   resize() {
@@ -177,7 +175,7 @@ class Page {
     this.showLegend();
   }
 
-  retheme() { // the page changes its body for many reasons
+  retheme() {
     if (this.theme && this.theme.paper !== readTheme(this.root).paper) this.resize();
   }
 

@@ -1,7 +1,7 @@
 // What the colours of the points mean.
 
 import { QUIET, RIGHT, WRONG, drawMarker, pointStyles } from "./sprites.js";
-import { make } from "./tiles.js";
+import { make } from "./page.js";
 
 // Fills `holder`. `correct`: one Uint8Array per map, whether each image's nearest is right.
 export function showLegend(holder, { scene, theme, shades, ringed }, colour, correct) {

@@ -59,14 +59,3 @@ export function shadeOf({ values, low, high, steps }, row) {
   const part = (values[row] - low) / (high - low || 1);
   return Number.isNaN(part) ? null : Math.round(Math.min(1, Math.max(0, part)) * (steps - 1));
 }
-
-// Paper and ink as the page has them now, and whether the paper is dark.
-export function readTheme(root) {
-  const { backgroundColor, color } = getComputedStyle(root);
-  const context = make("canvas", { width: 1, height: 1 }).getContext("2d");
-  context.fillStyle = backgroundColor;
-  context.fillRect(0, 0, 1, 1);
-  const paperBytes = [...context.getImageData(0, 0, 1, 1).data.subarray(0, 3)];
-  const dark = paperBytes.reduce((total, part) => total + part) < 384;
-  return { paper: backgroundColor, paperBytes, ink: color, dark };
-}

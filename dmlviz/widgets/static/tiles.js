@@ -1,23 +1,11 @@
 // Pictures beside the map: a tooltip, the neighbours in a row, what the lasso holds.
 
+import { OWN_KEYS, make } from "./page.js";
+
 const SIGNS = ["✗", "✓", ""];
 const LOOKS = ["wrong", "right", "unknown"];
 const [TIP, SIDE, SMALL] = [112, 76, 44]; // pixels: in the tooltip, of a neighbour, in the lasso
 const SCORES = { cosine: "cosine similarity", euclidean: "Euclidean distance" };
-
-// JupyterLab takes keys for its own (a, b: new cell; d d: delete it) unless the element that has the
-// focus says otherwise; it asks none of those around it.
-const FOCUSABLE = ["button", "input", "select"];
-export const OWN_KEYS = "data-lm-suppress-shortcuts";
-
-// An element: make("p", {class: "x", "aria-label": "…"}, "text", child, …).
-export function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  if (FOCUSABLE.includes(tag)) element.setAttribute(OWN_KEYS, "true");
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
 
 // Draws a picture into a canvas as large as it fits; before it is here, nothing.
 export function drawPicture(canvas, picture) {

@@ -1,6 +1,6 @@
 // What is above the maps: colour, k, epoch, and what the mouse does.
 
-import { make } from "./tiles.js";
+import { make } from "./page.js";
 
 const EVERY = 700; // ms per epoch
 
