@@ -74,7 +74,8 @@ def gains(runs: list[Run], figure: Figure, method: str, classes: int) -> list[fl
     """Differences to the base with the same seed, in points."""
     of: dict[str, dict[int, float]] = {"base": {}, method: {}}
     for run in runs:
-        if run["part"] == "main" and run["classes"] == classes and run["method"] in of:
+        trained = run["part"] != "tuning" and run.get("method") in of
+        if trained and run["classes"] == classes:
             of[run["method"]][run["seed"]] = figure(run)
     return [100 * (of[method][s] - of["base"][s]) for s in sorted(of[method]) if s in of["base"]]
 

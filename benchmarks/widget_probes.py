@@ -1,0 +1,135 @@
+"""What runs inside of the page to measure a widget: JavaScript, one probe each."""
+
+# Resolves when the picture is another one, decoded and painted.
+_REPAINTED = """
+const image = document.querySelector(".widget-image");
+const frame = () => new Promise(requestAnimationFrame);
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+const handle = document.querySelector(".widget-slider .noUi-handle");
+const press = (key) =>
+  handle.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}));
+const another = () => new Promise((done) => {
+  const watch = new MutationObserver(() => { watch.disconnect(); done(); });
+  watch.observe(image, {attributes: true, attributeFilter: ["src"]});
+});
+"""
+
+# Times in ms from a key on the first slider to the second frame with the new picture.
+PRESS = f"""async (times) => {{
+  {_REPAINTED}
+  const taken = [];
+  for (let i = 0; i < times; i++) {{
+    const changed = another();
+    const start = performance.now();
+    press(Math.floor(i / 20) % 2 ? "ArrowRight" : "ArrowLeft");
+    await changed;
+    await image.decode();
+    await frame();
+    await frame();
+    taken.push(performance.now() - start);
+    await sleep(150);
+  }}
+  return taken;
+}}"""
+
+# The slider's moves [ms, value], and when each picture was decoded, ms.
+DRAG = f"""async (seconds) => {{
+  {_REPAINTED}
+  const moves = [], painted = [];
+  const watch = new MutationObserver(() =>
+    image.decode().catch(() => {{}}).then(() => painted.push(performance.now())));
+  watch.observe(image, {{attributes: true, attributeFilter: ["src"]}});
+  const end = performance.now() + 1000 * seconds;
+  let key = "ArrowLeft";
+  while (performance.now() < end) {{
+    const before = Number(handle.getAttribute("aria-valuenow"));
+    press(key);
+    const now = Number(handle.getAttribute("aria-valuenow"));
+    if (now === before) key = key === "ArrowLeft" ? "ArrowRight" : "ArrowLeft";
+    else moves.push([performance.now(), now]);
+    await frame();
+  }}
+  await sleep(1500);
+  watch.disconnect();
+  return [moves, painted];
+}}"""
+
+# Pictures a second that were decoded and painted.
+FRAMES = f"""async (seconds) => {{
+  {_REPAINTED}
+  let painted = 0, last = "";
+  const end = performance.now() + 1000 * seconds;
+  while (performance.now() < end) {{
+    await frame();
+    if (image.src !== last && image.complete && image.naturalWidth > 0) {{
+      last = image.src;
+      painted += 1;
+    }}
+  }}
+  return painted / seconds;
+}}"""
+
+# Times in ms from the mouse on a place of the map to the picture of the point there.
+HOVER = """async (times) => {
+  const canvas = document.querySelector(".dmlviz-ee .map canvas:nth-child(2)");
+  const box = canvas.getBoundingClientRect();
+  const frame = () => new Promise(requestAnimationFrame);
+  const tip = () => document.querySelector(".dmlviz-ee .tip");
+  const ready = () => {
+    const picture = tip()?.querySelector("canvas");
+    return tip() && !tip().hidden && picture && picture.getContext("2d")
+      .getImageData(0, 0, picture.width, picture.height).data.some((value) => value);
+  };
+  const move = (x, y) => canvas.dispatchEvent(new PointerEvent("pointermove", {
+    bubbles: true, clientX: box.left + x, clientY: box.top + y, movementX: 1,
+  }));
+  const taken = [];
+  for (let i = 0; taken.length < times && i < 10 * times; i++) {
+    move(2, 2);
+    await frame();
+    const angle = 2.4 * i, radius = 10 + 1.5 * i % 150;  // places all over the map
+    const start = performance.now();
+    move(box.width / 2 + radius * Math.cos(angle), box.height / 2 + radius * Math.sin(angle));
+    await frame();
+    if (!tip() || tip().hidden) continue;  // no point there
+    while (!ready() && performance.now() - start < 3000) await frame();
+    await frame();
+    taken.push(performance.now() - start);
+    await new Promise((done) => setTimeout(done, 60));
+  }
+  return taken;
+}"""
+
+# Frames a second while every frame brings an event of the mouse.
+EVENTS = """async (kind) => {
+  const canvas = document.querySelector(".dmlviz-ee .map canvas:nth-child(2)");
+  const box = canvas.getBoundingClientRect();
+  const event = (type, x, y, more = {}) => {
+    const place = {bubbles: true, cancelable: true, clientX: box.left + x, clientY: box.top + y};
+    const of = type === "wheel" ? WheelEvent : PointerEvent;
+    canvas.dispatchEvent(new of(type, {...place, movementX: 1, button: 0, ...more}));
+  };
+  canvas.setPointerCapture = () => {};
+  event(kind === "pan" ? "pointerdown" : "pointermove", 200, 200);
+  const began = performance.now();
+  for (let i = 0; i < 90; i++) {
+    await new Promise(requestAnimationFrame);
+    const [dx, dy] = [100 * Math.sin(i / 15), 80 * Math.cos(i / 15)];
+    if (kind === "zoom") event("wheel", 200, 200, {deltaY: Math.sin(i / 15) > 0 ? -40 : 40});
+    else event("pointermove", 200 + dx, 200 + dy);
+  }
+  if (kind === "pan") event("pointerup", 200, 200);
+  return 90_000 / (performance.now() - began);
+}"""
+
+# The page's heap in MiB, its garbage collected.
+HEAP = """async () => {
+  for (let i = 0; i < 3; i++) { gc(); await new Promise((done) => setTimeout(done, 100)); }
+  return performance.memory.usedJSHeapSize / 2 ** 20;
+}"""
+
+# Begins to run code in the kernel, and does not wait for its end.
+START = """(code) => {
+  const {session} = window.jupyterapp.shell.currentWidget.sessionContext;
+  session.kernel.requestExecute({code, store_history: false});
+}"""

@@ -1,0 +1,246 @@
+"""Do the widgets keep up with a hand and an eye? JupyterLab in Chromium, on this machine.
+
+    python benchmarks/widgets.py                # needs Chromium; a quarter of an hour
+    python benchmarks/widgets.py --minutes 1    # of play for the row on memory, instead of ten
+
+* **Slider to pixels**: STEPS times a key goes down on a slider's handle; it ends with the second
+  frame that the browser paints after the new picture is decoded (the two frames alone are 33 ms).
+* **Dragged**: for SECONDS the slider moves at every frame of the browser, to and fro. Each picture
+  says which value it shows; it is late by the time since the slider had left that value.
+* **Playground**: pictures that were painted, and steps of the training, in SECONDS; the same while
+  another cell sleeps, and while one computes; the steps again in a loop without any picture, in
+  turns with the playground, three times.
+* **EmbeddingExplorer**, 10,000 points: from the mouse on a point to its image, of images that were
+  not asked for before; frames a second while every frame brings an event of the mouse.
+* **Memory**: of the kernel (resident) and of the page (JavaScript's heap after its garbage is
+  collected), at the start and the end of minutes of play.
+
+The goals are written beside the figures. Other work on the machine spoils them: its load average is
+recorded.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))  # where the driver of JupyterLab lives
+
+from browser import jupyter
+from record import Stopwatch, provenance, save
+from widget_probes import DRAG, EVENTS, FRAMES, HEAP, HOVER, PRESS, START
+
+STEPS, SECONDS = 60, 10
+POINTS, MANY = 500, 10_000
+
+EPOCHS = f"""
+import time, torch
+from dmlviz import widgets
+from dmlviz.history import History, Snapshot
+random, y = torch.Generator().manual_seed(0), torch.arange({POINTS}) % 20
+start, end = torch.randn(2, {POINTS}, 64, generator=random)
+places = [start.lerp(end + 2 * torch.randn(20, 64, generator=random)[y], e / 60) for e in range(61)]
+names = [str(c) for c in range(20)]
+history = History(
+    [dict(epoch=e, **{{"test_recall@1": e / 60}}) for e in range(61)],
+    [Snapshot(e, x, y, torch.arange({POINTS}), names) for e, x in enumerate(places)],
+)
+widget = widgets.EpochExplorer(history)
+shown, show = [], widget.view.show
+def timed(**options):
+    show(**options)
+    shown.append((time.time(), list(widget.params.values())[0]))
+widget.view.show = timed
+widget
+"""
+LOSS = """
+from dmlviz import losses, widgets
+widget = widgets.LossExplorer(losses.TripletLoss())
+widget
+"""
+PLAY = """
+import os, threading, time
+from dmlviz import datasets, losses, widgets
+widget = widgets.TrainingPlayground(datasets.load("glyphs", "train"), losses.TripletLoss())
+def without_picture(seconds):
+    done, frame = [], widget.run.frame
+    widget.run.frame = lambda: None
+    before = widget.run.steps
+    widget.play(); time.sleep(seconds); done.append(widget.run.steps - before); widget.run.pause()
+    widget.run.frame = frame
+    return done[0] / seconds
+def with_picture(seconds):
+    before = widget.run.steps
+    widget.play(); time.sleep(seconds); steps = widget.run.steps - before; widget.run.pause()
+    return steps / seconds
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+widget
+"""
+CLOUD = f"""
+import numpy as np
+from dmlviz import widgets
+rng = np.random.default_rng(0)
+centres, y = rng.normal(size=(20, 64)), rng.integers(20, size={MANY})
+pictures = rng.integers(256, size=({MANY}, 64, 64, 3), dtype=np.uint8)
+x = centres[y] + rng.normal(size=({MANY}, 64))
+widget = widgets.EmbeddingExplorer(x, pictures, y)
+widget
+"""
+
+Row = dict[str, Any]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=10, help="of play, for the memory")
+    options = parser.parse_args()
+    watch, rows = Stopwatch(), []
+    with lab() as notebook:
+        for measure in (sliders, drag, playground, explorer, lambda n: memory(n, options.minutes)):
+            for row in measure(notebook):
+                rows.append({**row, "load": round(os.getloadavg()[0], 1)})
+                print(rows[-1], flush=True)
+    result = {"what": __doc__.splitlines()[0], "rows": rows, **provenance(watch.minutes())}
+    save("widgets", result, report(result))
+    print(report(result))
+
+
+@contextmanager
+def lab() -> Iterator[Any]:
+    """Opens notebooks of given cells, in one JupyterLab and one Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    if jupyter.CHROMIUM is None:
+        raise SystemExit("there is no Chromium here (Debian: apt-get install chromium)")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        home = Path(folder)
+        (root := home / "notebooks").mkdir()
+        flags = [*jupyter.FLAGS, "--js-flags=--expose-gc", "--enable-precise-memory-info"]
+        chromium = playwright.chromium.launch(executable_path=jupyter.CHROMIUM, args=flags)
+        with jupyter.jupyterlab(root, home) as server:
+            page = chromium.new_page(viewport={"width": 1300, "height": 1000})
+
+            def notebook(*cells: str) -> Any:
+                jupyter.write_notebook(*server, "probe.ipynb", *cells)
+                opened = jupyter.Notebook(page, *server, "probe.ipynb")
+                opened.run_all()
+                if opened.errors():
+                    raise RuntimeError(opened.errors())
+                page.wait_for_timeout(2000)  # at rest
+                return opened
+
+            yield notebook
+        chromium.close()
+
+
+def sliders(notebook: Any) -> Iterator[Row]:
+    for name, cell in (("LossExplorer", LOSS), (f"EpochExplorer, {POINTS} points", EPOCHS)):
+        page = notebook(cell).page
+        times = page.evaluate(PRESS, STEPS)
+        yield row(f"{name}: slider to pixels, median", statistics.median(times), "≤ 60 ms", "ms")
+        yield row(f"{name}: slider to pixels, p95", quantile(times), "≤ 100 ms", "ms")
+
+
+def drag(notebook: Any) -> Iterator[Row]:
+    opened = notebook(EPOCHS)
+    opened.execute("shown.clear()")
+    moves, painted = opened.page.evaluate(DRAG, SECONDS)
+    shown = [value for _, value in opened.python("shown")][-len(painted) :]
+    late = lateness(moves, painted, shown)
+    yield row(f"EpochExplorer, {POINTS} points: at most late while dragged", max(late), "≤ 200 ms",
+              "ms")  # fmt: skip
+    yield row("… pictures a second meanwhile", len(painted) / SECONDS, "", "/s")
+
+
+def lateness(moves: list[list[float]], painted: list[float], shown: list[int]) -> list[float]:
+    """How long the slider had left the value that is seen when the next picture comes, ms."""
+    late = []
+    for value, end in zip(shown, painted[1:], strict=False):
+        until = [min(after, end) for (start, v), (after, _) in pairwise(moves)
+                 if v == value and start <= end]  # fmt: skip
+        late.append(end - until[-1] if until else 0.0)
+    return late
+
+
+def playground(notebook: Any) -> Iterator[Row]:
+    opened = notebook(PLAY)
+    rates = []
+    for _ in range(3):
+        rates += [(opened.python("with_picture(5)"), opened.python("without_picture(5)"))]
+    share = statistics.median(a / b for a, b in rates)
+    yield row("TrainingPlayground: steps, of those without a picture", 100 * share, "≥ 60 %", "%")
+    yield row("… steps a second", statistics.median(a for a, _ in rates), "", "/s")
+    opened.execute("widget.play()")
+    opened.page.wait_for_timeout(1000)
+    yield row("… painted pictures a second", frames(opened), "≥ 10", "/s")
+    busy = "end = time.time() + 3.5\nwhile time.time() < end: pass"
+    for what, code in (("sleeps", "time.sleep(3.5)"), ("computes", busy)):
+        opened.page.evaluate(START, code)
+        yield row(f"… while another cell {what} for 3 s", frames(opened, 3), "≥ 10", "/s")
+        opened.page.wait_for_timeout(1500)
+    opened.execute("widget.pause()")
+
+
+def frames(opened: Any, seconds: float = 5) -> float:
+    return float(opened.page.evaluate(FRAMES, seconds))
+
+
+def explorer(notebook: Any) -> Iterator[Row]:
+    page = notebook(CLOUD).page
+    times = page.evaluate(HOVER, STEPS)
+    name = f"EmbeddingExplorer, {MANY:,} points"
+    yield row(f"{name}: hover to image, median", statistics.median(times), "≤ 50 ms", "ms")
+    yield row(f"{name}: hover to image, p95", quantile(times), "", "ms")
+    for kind in ("pan", "zoom", "hover"):
+        rate = statistics.median(page.evaluate(EVENTS, kind) for _ in range(3))
+        yield row(f"{name}: frames a second, {kind}", rate, "≥ 30", "/s")
+
+
+def memory(notebook: Any, minutes: float) -> Iterator[Row]:
+    opened = notebook(PLAY)
+    opened.execute("widget.play()")
+    opened.page.wait_for_timeout(30_000)  # what the first steps and pictures set up is not meant
+    before = opened.python("resident()"), opened.page.evaluate(HEAP)
+    opened.page.wait_for_timeout(minutes * 60_000)
+    after = opened.python("resident()"), opened.page.evaluate(HEAP)
+    opened.execute("widget.pause()")
+    for what, a, b in zip(("kernel", "page"), before, after, strict=True):
+        yield row(f"memory of the {what}, {minutes:g} minutes of play: from {a:.0f} to", b,
+                  f"{a:.0f} MiB", "MiB")  # fmt: skip
+
+
+def row(what: str, value: float, goal: str, unit: str) -> Row:
+    return {"what": what, "value": round(value, 1), "unit": unit, "goal": goal}
+
+
+def quantile(times: list[float]) -> float:
+    return statistics.quantiles(times, n=20)[-1]
+
+
+def report(result: Row) -> str:
+    lines = [
+        f"| {r['what']} | {r['value']:g} {r['unit']} | {r['goal']} | {r['load']:g} |"
+        for r in result["rows"]
+    ]
+    return f"""# {result["what"]}
+
+What is measured, and how, is in the command's docstring.
+
+| | measured | goal | load average |
+|---|---|---|---|
+{chr(10).join(lines)}
+
+{result["minutes"]} minutes on {result["machine"]}; torch {result["versions"]["torch"]}, commit \
+{result["commit"]}. Made by `python benchmarks/widgets.py`.
+"""
+
+
+if __name__ == "__main__":
+    main()
