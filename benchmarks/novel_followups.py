@@ -4,7 +4,7 @@
     python benchmarks/novel_followups.py --render   # only the tables, from the runs that are there
 
 In `novel_classes` nothing helps a well-tuned base. Two objections came up when its results were
-there, each with a trial on seeds 0 to 2. So this was written down, and run once, with *other* seeds,
+there, each with a trial on seeds 0 to 2. So this was written down, and run once, with other seeds,
 5 to 9, on 20 training classes, with the steps and networks of `novel_classes`:
 
 * **Weight.** Proxy Synthesis makes as many novel classes as a batch has images: to Proxy-Anchor, a
