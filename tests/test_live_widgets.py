@@ -159,6 +159,26 @@ def test_frames_are_limited():
     assert len(frames) <= run.steps / 10
 
 
+def test_nothing_is_drawn_in_the_middle_of_a_step():
+    within, begun = [], threading.Event()
+
+    def step(_):
+        within.append(True)
+        begun.set()
+        time.sleep(0.2)
+        within.pop()
+
+    drawn = []
+    run = LiveRun(step, lambda: drawn.append(not within), "test-run")
+    stepping = threading.Thread(target=run.once)
+    stepping.start()
+    begun.wait()
+    run.draw()  # as a slider does, from the notebook's thread
+    stepping.join()
+    run.close()
+    assert drawn == [True, True]
+
+
 def test_a_second_run_of_the_same_name_ends_the_first():
     first = LiveRun(lambda _: None, lambda: None, "test-run")
     first.play()

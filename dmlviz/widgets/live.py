@@ -66,7 +66,12 @@ class LiveRun:
             with self._lock:
                 self.step(dict(self.params))
                 self.steps += 1
-        self.frame()
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw the present state, and not one half-way through a step of another thread."""
+        with self._lock:
+            self.frame()
 
     def wait(self, steps: int, seconds: float = 60) -> None:
         """Wait until so many steps are done in all; raises the loop's error, or TimeoutError."""
@@ -105,4 +110,4 @@ class LiveRun:
         except BaseException as error:
             self.error = error
             self._playing.clear()
-            self.frame()
+            self.draw()

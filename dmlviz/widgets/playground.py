@@ -109,7 +109,7 @@ class TrainingPlayground(Controlled):
             side.reset(self._common["seed"].value)
         self.run.steps, self.run.error = 0, None
         self._read()
-        self._frame()
+        self.run.draw()
 
     def close(self) -> None:
         """End the training thread."""
@@ -155,7 +155,7 @@ class TrainingPlayground(Controlled):
             self._guard(self.reset)
         self._read()
         if not self.run.playing:
-            self._frame()
+            self.run.draw()
 
     def _read(self) -> None:
         """What the next step reads: for each side its method, and the numbers."""

@@ -187,12 +187,16 @@ class Widget:
         """Labels of all its sliders."""
         return self.box.locator(".widget-slider .widget-label").all_inner_texts()
 
-    def press(self, label, key):
-        """Press a key on a slider's handle; returns the picture that follows."""
+    def handle(self, label):
+        """The handle of a slider."""
         slider = self.box.locator(".widget-slider").filter(
             has=self.page.locator(".widget-label", has_text=label)
         )
-        return self._changed_by(lambda: slider.first.locator(".noUi-handle").press(key))
+        return slider.first.locator(".noUi-handle")
+
+    def press(self, label, key):
+        """Press a key on a slider's handle; returns the picture that follows."""
+        return self._changed_by(lambda: self.handle(label).press(key))
 
     def choose(self, option):
         """Choose from the dropdown that offers it; returns the picture that follows."""

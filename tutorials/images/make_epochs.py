@@ -4,26 +4,11 @@ python tutorials/images/make_epochs.py
 """
 
 import io
-from pathlib import Path
 
-from PIL import Image, ImageColor
+from moving import save
+from PIL import Image
 
 from dmlviz import datasets, losses, methods, models, training, widgets
-from dmlviz.plots.style import CLASS_COLORS, QUIET
-
-
-def _palette() -> Image.Image:
-    """The class colours, greys, and mixtures of each colour with white, for smooth edges."""
-    named = [ImageColor.getrgb(c) for c in (*CLASS_COLORS, QUIET)]
-    colours = [
-        tuple(round(255 + share * (value - 255)) for value in colour)
-        for colour in named
-        for share in (1, 0.75, 0.5, 0.25)
-    ]
-    colours += [(grey, grey, grey) for grey in range(0, 256, 17)]
-    image = Image.new("P", (1, 1))
-    image.putpalette([value for colour in colours for value in colour])
-    return image
 
 
 def main() -> None:
@@ -38,11 +23,7 @@ def main() -> None:
     for i in range(len(history.snapshots)):
         explorer.update(epoch=i)
         frames.append(Image.open(io.BytesIO(explorer.view.png())).convert("RGB"))
-    palette = _palette()
-    frames = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
-    durations = [900, *[350] * (len(frames) - 2), 2500]
-    place = Path(__file__).with_name("epochs.gif")
-    frames[0].save(place, save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    save("epochs.gif", frames, milliseconds=350)
 
 
 if __name__ == "__main__":
