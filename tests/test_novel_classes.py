@@ -266,6 +266,11 @@ def test_losses_without_proxies_and_other_synthesizers_are_refused(loss, synthes
         methods.NovelClasses(loss, synthesizer)
 
 
+def test_proxy_synthesis_is_the_default():
+    made = methods.NovelClasses(losses.ProxyAnchorLoss(C, D)).synthesizer
+    assert isinstance(made, synthesis.ProxySynthesis)
+
+
 def test_a_negative_warm_up_and_a_weight_above_one_are_refused():
     with pytest.raises(ValueError, match=r"weight must be in 0…1, got 1\.5"):
         methods.NovelClasses(losses.ProxyAnchorLoss(C, D), synthesis.ProxySynthesis(), weight=1.5)

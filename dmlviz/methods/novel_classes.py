@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from dmlviz.losses._checks import check_not_negative
 from dmlviz.methods.supervised import Supervised
-from dmlviz.synthesis import Synthesizer
+from dmlviz.synthesis import ProxySynthesis, Synthesizer
 
 
 class NovelClasses(Supervised):
@@ -27,7 +27,8 @@ class NovelClasses(Supervised):
 
     Args:
         loss: a loss with proxies: `NormalizedSoftmaxLoss`, `ProxyNCALoss` or `ProxyAnchorLoss`.
-        synthesizer: for instance `synthesis.ProxySynthesis()`.
+        synthesizer: what makes the novel classes; None: `synthesis.ProxySynthesis()`, the best
+            published way in `benchmarks/results/novel_classes.md`.
         samples_per_class: images of a class per batch; None: random batches.
         warmup_steps: training steps at the start that train with the loss alone, so that proxies
             mean something before novel classes are made of them.
@@ -41,7 +42,7 @@ class NovelClasses(Supervised):
     def __init__(
         self,
         loss: nn.Module,
-        synthesizer: Synthesizer,
+        synthesizer: Synthesizer | None = None,
         *,
         samples_per_class: int | None = None,
         warmup_steps: int = 0,
@@ -53,6 +54,7 @@ class NovelClasses(Supervised):
                 "to add them to: use NormalizedSoftmaxLoss, ProxyNCALoss or ProxyAnchorLoss of "
                 "dmlviz.losses"
             )
+        synthesizer = ProxySynthesis() if synthesizer is None else synthesizer
         if not isinstance(synthesizer, Synthesizer):
             raise TypeError(
                 "synthesizer must be a Synthesizer such as synthesis.ProxySynthesis(), got "
