@@ -1,4 +1,4 @@
-"""Lessons 01, 02, 04, 05: every slider moves its picture; the playground trains and listens."""
+"""Lessons 01 to 05: every slider moves its picture; the playground trains and listens."""
 
 import pytest
 
@@ -64,8 +64,9 @@ def test_proxies(page, server):
 @pytest.mark.parametrize(
     ("lesson", "labels", "restart"),
     [
+        # These explorers start no thread and keep no state: once is enough.
+        ("03_novel_classes.ipynb", {"mix", "noise", "turn"}, False),
         ("04_embedding_transfer.ipynb", {"sigma", "delta", "steps", "anchor"}, True),
-        # Its explorer starts no thread and keeps no state: once is enough.
         ("05_continuous_labels.ipynb", {"label", "place", "margin"}, False),
     ],
 )
