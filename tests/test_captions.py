@@ -279,10 +279,10 @@ def test_an_image_without_a_caption_is_refused(vocabulary):
         vocabulary.encode([["dog"], []])
 
 
-def test_without_pot_the_error_names_the_extra(vocabulary, monkeypatch):
+def test_without_pot_the_error_names_the_remedy(vocabulary, monkeypatch):
     monkeypatch.setitem(sys.modules, "ot", None)
     sets = vocabulary.encode(IMAGES)
-    with pytest.raises(ImportError, match=r"pip install 'dmlviz\[captions\]', or use relaxed"):
+    with pytest.raises(ImportError, match="pip install POT, or use relaxed"):
         captions.exact_distance(sets, sets)
 
 

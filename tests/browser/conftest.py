@@ -41,3 +41,4 @@ def page(browser, server):
     page = browser.new_page(viewport={"width": 1300, "height": 1000})
     yield page
     page.close()
+    jupyter.end_kernels(*server)

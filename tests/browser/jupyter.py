@@ -76,7 +76,7 @@ def _wait_until_up(address, server, seconds=90):
     raise TimeoutError(f"JupyterLab did not answer in {seconds} s")
 
 
-def eventually(question, seconds=15):
+def eventually(question, seconds=60):
     """Wait until the answer is true; the page, the kernel and the mouse keep their own time."""
     end = time.monotonic() + seconds
     while not (answer := question()):
@@ -93,6 +93,16 @@ def write_notebook(address, token, name, *cells):
     url = f"{address}/api/contents/{name}?token={token}"
     headers = {"Content-Type": "application/json"}
     urllib.request.urlopen(urllib.request.Request(url, body, headers, method="PUT")).close()
+
+
+def end_kernels(address, token):
+    """End all kernels: one left behind may still be training."""
+    url = f"{address}/api/kernels"
+    with urllib.request.urlopen(f"{url}?token={token}") as answer:
+        kernels = json.load(answer)
+    for kernel in kernels:
+        end = urllib.request.Request(f"{url}/{kernel['id']}?token={token}", method="DELETE")
+        urllib.request.urlopen(end).close()
 
 
 class Notebook:
