@@ -16,8 +16,8 @@ from PIL import Image
 from dmlviz import evaluation
 from dmlviz.history import History, Snapshot
 from dmlviz.plots.style import ANCHOR, NEGATIVE, POSITIVE
-from dmlviz.widgets import EmbeddingExplorer, ForceField
-from dmlviz.widgets.browser_traits import STATIC, one_module
+from dmlviz.widgets import EmbeddingExplorer
+from dmlviz.widgets.browser_traits import one_module
 
 N, D, CLASSES = 60, 6, 12
 
@@ -555,20 +555,6 @@ def test_a_broken_image_keeps_nobody_from_the_live_widget():
 
 
 # --- the page's code ------------------------------------------------------------------------------
-
-
-def test_the_modules_join_to_one():
-    code = EmbeddingExplorer._esm
-    assert not re.search(r"^import ", code, re.MULTILINE)
-    assert re.findall(r"^export .*", code, re.MULTILINE) == ["export default {"]
-    names = re.findall(r"^(?:const|class|(?:async )?function) (\w+)", code, re.MULTILINE)
-    assert len(names) == len(set(names)), "two modules use one name at the top level"
-    for path in STATIC.glob("*.js"):
-        lines = path.read_text(encoding="utf-8").splitlines()
-        assert lines[0] in code + ForceField._esm, f"{path.name} is in no widget"
-        assert len(lines) <= 350, f"{path.name} holds more than one idea"
-        assert max(map(len, lines)) <= 110, path.name
-    assert EmbeddingExplorer._css == (STATIC / "embedding_explorer.css").read_text()
 
 
 def run_in_node(code):

@@ -13,7 +13,6 @@ from PIL import Image
 from dmlviz import losses, plots
 from dmlviz.plots import forces
 from dmlviz.widgets import ForceField, LossExplorer
-from dmlviz.widgets.browser_traits import STATIC
 
 MIXED = (31, 78, 102, 179, 151, 198, 222, 299, 271, 318, 342, 59)
 ANCHOR, TRIPLET = losses.ProxyAnchorLoss(200, 64), losses.TripletLoss(0.4)
@@ -353,18 +352,3 @@ def test_its_readers_without_a_kernel_see_field_and_profile():
     np.testing.assert_allclose(picture[:, 420:, :3], profile[..., :3], atol=2)
     assert (picture[:, :420, :3] < 50).all(axis=-1).sum() > 300  # arrows
     assert bundle["text/plain"].startswith("Forces of ProxyAnchorLoss on points of a circle")
-
-
-# --- the page's code ------------------------------------------------------------------------------
-
-
-def test_the_modules_join_to_one():
-    code = ForceField._esm
-    assert not re.search(r"^import ", code, re.MULTILINE)
-    assert re.findall(r"^export .*", code, re.MULTILINE) == ["export default {"]
-    names = re.findall(r"^(?:const|class|(?:async )?function) (\w+)", code, re.MULTILINE)
-    assert len(names) == len(set(names)), "two modules use one name at the top level"
-    for path in STATIC.glob("force_field*.js"):
-        lines = path.read_text(encoding="utf-8").splitlines()
-        assert lines[0] in code, f"{path.name} is in no widget"
-        assert max(map(len, lines)) <= 110, path.name
