@@ -2,7 +2,7 @@
 
 import pytest
 
-from browser.jupyter import Notebook, Widget
+from browser.jupyter import Notebook, Widget, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -14,6 +14,12 @@ def move_every_slider(widget):
     assert widget.caption() == ""
 
 
+def at_rest(playground):
+    before = playground.picture()
+    playground.page.wait_for_timeout(800)
+    return playground.picture() == before
+
+
 def play_with(playground, label):
     """Play, change a slider in mid-run, pause, reset."""
     fresh = playground.picture()
@@ -22,13 +28,10 @@ def play_with(playground, label):
     playground.press(label, "ArrowRight")
     assert playground.wait_for_change() != fresh  # it goes on
     playground.click("play")  # and pauses
-    playground.page.wait_for_timeout(800)
+    eventually(lambda: at_rest(playground))
     still = playground.picture()
-    playground.page.wait_for_timeout(800)
-    assert playground.picture() == still
     playground.click("reset")
-    playground.page.wait_for_timeout(800)
-    assert playground.picture() != still
+    eventually(lambda: playground.picture() != still)
     assert playground.caption() == ""
 
 
