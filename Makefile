@@ -3,8 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 NOTEBOOKS := $(sort $(wildcard tutorials/*.ipynb))
 
-# Two files of tests at a time, in order: those that take longest come first. Several OpenMP
-# runtimes meet in one process (torch, scikit-learn, faiss): one thread each.
+# Two files of tests at a time, in order: the browser's, which take longest, come first. Several
+# OpenMP runtimes meet in one process (torch, scikit-learn, faiss): one thread each.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: lab test test-fast notebooks lint types unit test-notebooks clean

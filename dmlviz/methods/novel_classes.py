@@ -27,8 +27,8 @@ class NovelClasses(Supervised):
 
     Args:
         loss: a loss with proxies: `NormalizedSoftmaxLoss`, `ProxyNCALoss` or `ProxyAnchorLoss`.
-        synthesizer: what makes the novel classes; None: `synthesis.ProxySynthesis()`, the best
-            published way in `benchmarks/results/novel_classes.md`.
+        synthesizer: what makes the novel classes; None: `synthesis.ProxySynthesis()`, which of the
+            published ways does best in `benchmarks/results/novel_classes.md`.
         samples_per_class: images of a class per batch; None: random batches.
         warmup_steps: training steps at the start that train with the loss alone, so that proxies
             mean something before novel classes are made of them.

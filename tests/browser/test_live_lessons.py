@@ -67,7 +67,7 @@ def test_proxies(page, server):
 @pytest.mark.parametrize(
     ("lesson", "labels", "restart"),
     [
-        # These explorers start no thread and keep no state: once is enough.
+        # Restarted, or once: the others' explorers start no thread and keep no state.
         ("03_novel_classes.ipynb", {"mix", "noise", "turn"}, False),
         ("04_embedding_transfer.ipynb", {"sigma", "delta", "steps", "anchor"}, True),
         ("05_continuous_labels.ipynb", {"label", "place", "margin"}, False),
