@@ -145,6 +145,7 @@ def test_steps_and_the_controls_beside_it(page, server):
     eventually(lambda: field.arrows() != before)
 
     field.drag(179, 220)
+    eventually(lambda: field.angle(3) == pytest.approx(220, abs=1))  # its last word has come
     explorer.choose("sorted")
     eventually(lambda: field.angle(3) == pytest.approx(124))
     explorer.choose("mixed")
@@ -180,6 +181,7 @@ def test_a_slow_loss_lags_behind_by_one_answer_and_its_errors_show(page, server)
     assert 2 <= field.notebook.python("len(calls)") - known < 65 / 2
 
     field.drag(109, 180, 300)
+    eventually(lambda: field.angle(0) == pytest.approx(300, abs=1))
     eventually(lambda: field.error() == "RuntimeError: too low")
     eventually(lambda: field.root.locator(".caption").inner_text() == "")
     field.press("reset")
