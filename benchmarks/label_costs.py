@@ -35,7 +35,8 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from dmlviz import datasets, losses
-from dmlviz.datasets import captions, scenes
+from dmlviz.datasets import captions
+from dmlviz.datasets.rendered import scenes
 from dmlviz.geometry import pairwise_distances
 from record import Stopwatch, provenance, save
 

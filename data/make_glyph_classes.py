@@ -1,4 +1,4 @@
-"""Choose the classes of the Glyphs data set and write dmlviz/datasets/glyph_classes.tsv.
+"""Choose the classes of the Glyphs data set and write dmlviz/datasets/rendered/glyph_classes.tsv.
 
     python data/make_glyph_classes.py
 
@@ -16,7 +16,7 @@ import numpy as np
 from fontTools.ttLib import TTFont
 from scipy.ndimage import gaussian_filter
 
-from dmlviz.datasets.glyphs import CLASS_LIST, draw_templates, font_paths
+from dmlviz.datasets.rendered.glyphs import CLASS_LIST, draw_templates, font_paths
 
 CATEGORIES = {"Lu", "Ll", "Lo", "Nd", "Sc", "Sm", "So", "Po"}
 PIECES = [range(0x2500, 0x25A0), range(0x239B, 0x23AF)]  # box drawing, bracket pieces

@@ -96,7 +96,7 @@ def check_gradient() -> Finding:
 
 def check_fonts() -> Finding:
     try:
-        from dmlviz.datasets.glyphs import font_paths
+        from dmlviz.datasets.rendered.glyphs import font_paths
 
         found = len(font_paths())
     except Exception as error:

@@ -5,7 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from dmlviz.datasets import cub, load
+from dmlviz.datasets import load
+from dmlviz.datasets.real import cub
 
 CLASSES = (2, 50, 100, 101, 150, 200)  # official ids, on both sides of the border
 LISTS = ("images.txt", "image_class_labels.txt", "classes.txt")

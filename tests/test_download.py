@@ -13,6 +13,7 @@ from dmlviz.datasets import load
 from dmlviz.datasets.download import fetch_archive, unpack
 from test_cub import make_cub
 
+CUB_FETCH = "dmlviz.datasets.real.cub.fetch_archive"
 GOOD = {"birds/images/a.txt": b"first", "birds/list.txt": b"second", "other/c.txt": b"third"}
 
 
@@ -222,7 +223,7 @@ def test_cub_downloads_its_official_archive(tmp_path, monkeypatch):
         calls.append((url.rsplit("/", 1)[-1], md5, folder, root))
 
     calls = []
-    monkeypatch.setattr("dmlviz.datasets.cub.fetch_archive", fake)
+    monkeypatch.setattr(CUB_FETCH, fake)
     with pytest.raises(FileNotFoundError):  # the fake brings nothing
         load("cub", "train", root=tmp_path, download=True)
     checksum = "97eceeb196236b17998738112f37df78"
@@ -230,7 +231,7 @@ def test_cub_downloads_its_official_archive(tmp_path, monkeypatch):
 
 
 def test_cub_is_not_downloaded_unasked(tmp_path, monkeypatch):
-    monkeypatch.setattr("dmlviz.datasets.cub.fetch_archive", lambda *_: pytest.fail("downloaded"))
+    monkeypatch.setattr(CUB_FETCH, lambda *_: pytest.fail("downloaded"))
     with pytest.raises(FileNotFoundError, match="pass download=True"):
         load("cub", "train", root=tmp_path)
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from dmlviz.datasets import captions, flickr8k
-from dmlviz.datasets.flickr8k import Flickr8k
+from dmlviz.datasets import captions
+from dmlviz.datasets.real import flickr8k
+from dmlviz.datasets.real.flickr8k import Flickr8k
 
 THINGS = ("dog", "ball", "boy", "girl", "car", "snow", "beach")
 LISTS = {"train": "Flickr_8k.trainImages.txt", "val": "Flickr_8k.devImages.txt"}

@@ -20,7 +20,8 @@ import pytest
 import torch
 from PIL import Image
 
-from dmlviz.datasets import glyphs, load
+from dmlviz.datasets import load
+from dmlviz.datasets.rendered import glyphs
 from dmlviz.datasets.transforms import glyph
 
 REFERENCE = Path(__file__).parent / "data" / "glyph_reference.npz"

@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 from scipy.io import savemat
 
-from dmlviz.datasets import lsp
-from dmlviz.datasets.lsp import LSP, shared_joint_distances
+from dmlviz.datasets.joints import shared_joint_distances
+from dmlviz.datasets.real import lsp
+from dmlviz.datasets.real.lsp import LSP
 
 N = 40
 

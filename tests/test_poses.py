@@ -3,8 +3,8 @@ import pytest
 import torch
 from PIL import Image
 
-from dmlviz.datasets import _figures, _skeleton, poses
-from dmlviz.datasets.poses import Poses, mean_joint_distances
+from dmlviz.datasets.rendered import _figures, _skeleton, poses
+from dmlviz.datasets.rendered.poses import Poses, mean_joint_distances
 from dmlviz.datasets.transforms import rgb
 
 SMALL = {"train": 12, "val": 8, "query": 6, "gallery": 10}

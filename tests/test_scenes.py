@@ -9,11 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from dmlviz.datasets import _scene_graphs, captions, scenes
-from dmlviz.datasets._scene_graphs import INVERSE, SceneGraph, SceneObject, compose
-from dmlviz.datasets._scene_words import NUMBERS, WORDS, describe
-from dmlviz.datasets._shapes import draw
-from dmlviz.datasets.scenes import Scenes
+from dmlviz.datasets import captions
+from dmlviz.datasets.rendered import _scene_graphs, scenes
+from dmlviz.datasets.rendered._scene_graphs import INVERSE, SceneGraph, SceneObject, compose
+from dmlviz.datasets.rendered._scene_words import NUMBERS, WORDS, describe
+from dmlviz.datasets.rendered._shapes import draw
+from dmlviz.datasets.rendered.scenes import Scenes
 
 FIRST_CAPTIONS = [
     "There is a tiny turquoise square inside a big violet box.",

@@ -8,14 +8,14 @@ from dmlviz.datasets.base import Transform
 from dmlviz.datasets.roots import PathLike
 
 _SETS = {
-    "glyphs": ("dmlviz.datasets.glyphs", "Glyphs", "characters of many scripts, rendered here"),
-    "poses": ("dmlviz.datasets.poses", "Poses", "figures in all postures, rendered here"),
-    "rooms": ("dmlviz.datasets.rooms", "Rooms", "rooms and their layouts, rendered here"),
-    "scenes": ("dmlviz.datasets.scenes", "Scenes", "shapes with captions, rendered here"),
-    "folder": ("dmlviz.datasets.folder", "Folder", "your own images, as root/class/image"),
-    "cub": ("dmlviz.datasets.cub", "CUB", "CUB-200-2011: photographs of 200 kinds of birds"),
-    "flickr8k": ("dmlviz.datasets.flickr8k", "Flickr8k", "photographs with five captions each"),
-    "lsp": ("dmlviz.datasets.lsp", "LSP", "Leeds Sports Pose, extended: photographs of people"),
+    "glyphs": ("rendered.glyphs", "Glyphs", "characters of many scripts, rendered here"),
+    "poses": ("rendered.poses", "Poses", "figures in all postures, rendered here"),
+    "rooms": ("rendered.rooms", "Rooms", "rooms and their layouts, rendered here"),
+    "scenes": ("rendered.scenes", "Scenes", "shapes with captions, rendered here"),
+    "folder": ("folder", "Folder", "your own images, as root/class/image"),
+    "cub": ("real.cub", "CUB", "CUB-200-2011: photographs of 200 kinds of birds"),
+    "flickr8k": ("real.flickr8k", "Flickr8k", "photographs with five captions each"),
+    "lsp": ("real.lsp", "LSP", "Leeds Sports Pose, extended: photographs of people"),
 }
 
 
@@ -62,5 +62,5 @@ def load(
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise ValueError(f"unknown data set {name!r}{hint}: there are {', '.join(_SETS)}")
     module, cls, _ = _SETS[name]
-    loader = getattr(import_module(module), cls)
+    loader = getattr(import_module(f"dmlviz.datasets.{module}"), cls)
     return loader(split, root=root, transform=transform, **options)

@@ -15,11 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-JOINTS = (
-    *("right ankle", "right knee", "right hip", "left hip", "left knee", "left ankle"),
-    *("right wrist", "right elbow", "right shoulder", "left shoulder", "left elbow", "left wrist"),
-    *("neck", "head top"),
-)
+from dmlviz.datasets.joints import JOINTS
+
 # Points that are drawn, but are no joints, stand behind the 14 joints.
 R_TOE, L_TOE, R_HAND, L_HAND, HEAD, HAIR, PELVIS, GROUND = range(14, 22)
 N_POINTS = 22

@@ -23,8 +23,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dmlviz.datasets._cache import cached
-from dmlviz.datasets._scene_graphs import (
+from dmlviz.datasets.base import Transform, check_split
+from dmlviz.datasets.captions import Vocabulary, learn_vocabulary, relaxed_distance
+from dmlviz.datasets.continuous import ContinuousDataset
+from dmlviz.datasets.rendered._cache import cached
+from dmlviz.datasets.rendered._scene_graphs import (
     MOST,
     SIDE,
     GraphCodes,
@@ -35,11 +38,8 @@ from dmlviz.datasets._scene_graphs import (
     encode,
     graph_distances,
 )
-from dmlviz.datasets._scene_words import CAPTIONS, describe
-from dmlviz.datasets._shapes import draw
-from dmlviz.datasets.base import Transform, check_split
-from dmlviz.datasets.captions import Vocabulary, learn_vocabulary, relaxed_distance
-from dmlviz.datasets.continuous import ContinuousDataset
+from dmlviz.datasets.rendered._scene_words import CAPTIONS, describe
+from dmlviz.datasets.rendered._shapes import draw
 from dmlviz.datasets.roots import PathLike, data_root
 from dmlviz.datasets.transforms import rgb
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dmlviz.datasets._skeleton import GROUND, View
+from dmlviz.datasets.rendered._skeleton import GROUND, View
 
 SIZE = 48
 COLUMN, ROW = np.meshgrid(*[np.arange(SIZE, dtype=np.float32) + 0.5] * 2)  # of pixel centres

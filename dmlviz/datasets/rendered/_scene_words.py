@@ -7,7 +7,7 @@ circle around a star"). So captions of equal scenes differ, and some say little.
 
 from random import Random
 
-from dmlviz.datasets._scene_graphs import SceneGraph
+from dmlviz.datasets.rendered._scene_graphs import SceneGraph
 
 WORDS: dict[str, tuple[str, ...]] = {
     "small": ("small", "little", "tiny"),

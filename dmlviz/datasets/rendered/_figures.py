@@ -13,8 +13,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dmlviz.datasets._backdrop import COLUMN, ROW, SIZE, Room, backdrop, colours, from_hue, rooms
-from dmlviz.datasets._skeleton import HAIR, HEAD, JOINTS, PELVIS, View, people
+from dmlviz.datasets.joints import JOINTS
+from dmlviz.datasets.rendered._backdrop import (
+    COLUMN,
+    ROW,
+    SIZE,
+    Room,
+    backdrop,
+    colours,
+    from_hue,
+    rooms,
+)
+from dmlviz.datasets.rendered._skeleton import HAIR, HEAD, PELVIS, View, people
 
 _MARGIN = 1.5  # pixels that joints keep from the rim
 

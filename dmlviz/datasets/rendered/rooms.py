@@ -33,10 +33,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dmlviz.datasets._cache import Arrays, cached
-from dmlviz.datasets._room_looks import paint
 from dmlviz.datasets.base import Transform, check_index, check_split
 from dmlviz.datasets.continuous import ContinuousDataset
+from dmlviz.datasets.rendered._cache import Arrays, cached
+from dmlviz.datasets.rendered._room_looks import paint
 from dmlviz.datasets.roots import PathLike, data_root
 from dmlviz.datasets.transforms import rgb
 

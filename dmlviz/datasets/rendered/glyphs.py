@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from dmlviz.datasets._cache import Arrays, cached
 from dmlviz.datasets.base import ImageDataset, Transform, check_split
+from dmlviz.datasets.rendered._cache import Arrays, cached
 from dmlviz.datasets.roots import PathLike, data_root
 from dmlviz.datasets.transforms import glyph
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dmlviz.datasets._scene_graphs import SHAPES, SIDE, Place, SceneGraph
+from dmlviz.datasets.rendered._scene_graphs import SHAPES, SIDE, Place, SceneGraph
 
 _PAINT = {  # red, green, blue
     "red": (214, 39, 40),

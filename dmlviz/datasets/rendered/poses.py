@@ -21,12 +21,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dmlviz.datasets._backdrop import SIZE
-from dmlviz.datasets._cache import cached
-from dmlviz.datasets._figures import render
-from dmlviz.datasets._skeleton import JOINTS
 from dmlviz.datasets.base import Transform, check_split
 from dmlviz.datasets.continuous import ContinuousDataset
+from dmlviz.datasets.joints import JOINTS
+from dmlviz.datasets.rendered._backdrop import SIZE
+from dmlviz.datasets.rendered._cache import cached
+from dmlviz.datasets.rendered._figures import render
 from dmlviz.datasets.roots import PathLike, data_root
 from dmlviz.datasets.transforms import rgb
 

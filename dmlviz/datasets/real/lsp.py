@@ -8,15 +8,7 @@ Two releases, told apart by the shape of `joints` in their `joints.mat`:
     original,  2,000 images: (3, 14, N), images/im0001.jpg …;  third value 1: it is hidden, but its
                                          place is given nevertheless, so here all joints count
 
-The **distance** of two poses x, y looks at the set K of joints that both have. There, either pose
-is moved so that its mean is zero, and scaled so that its root mean square radius is one:
-
-    u_k = (x_k - m) / s,   m = mean_K x_k,   s² = mean_K |x_k - m|²,
-    D(x, y) = mean_K |u_k(x) - u_k(y)|   in body sizes, 0…2.
-
-Scaled, because the pictures are at different scales, of near and far people, tall and small ones:
-in pixels the large figures would be far from everybody. m and s belong to the pair: a joint that
-one photograph hides then has no part at all, where a mean over other joints would move the pose.
+The distance of two poses is that of `datasets.joints`: on the joints that both have.
 
 There is no official split for retrieval. Here an image belongs to "train" (60 %), "val" (10 %),
 "query" (5 %) or "gallery" (25 %) by its place in one fixed shuffled order. Images with fewer than
@@ -31,9 +23,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dmlviz.datasets._skeleton import JOINTS
 from dmlviz.datasets.base import Transform, check_split, open_image
 from dmlviz.datasets.continuous import ContinuousDataset
+from dmlviz.datasets.joints import JOINTS, shared_joint_distances
 from dmlviz.datasets.roots import PathLike, data_root
 from dmlviz.datasets.transforms import rgb
 
@@ -115,47 +107,6 @@ class LSP(ContinuousDataset):
             for block in rows.split(step)
         ]
         return torch.cat(blocks) if blocks else torch.zeros(0, len(columns))
-
-
-def shared_joint_distances(x: tuple[Tensor, Tensor], y: tuple[Tensor, Tensor]) -> Tensor:
-    """The distance D of the formula above.
-
-    Args:
-        x, y: joints `(R, 14, 2)` and `(C, 14, 2)`, and which of them are known, `(R, 14)` and
-            `(C, 14)`. Every two poses must share a joint.
-
-    Returns:
-        `(R, C)`.
-    """
-    (xs, x_known), (ys, y_known) = _near_origin(*x), _near_origin(*y)
-    shared = x_known @ y_known.T  # |K| of each pair
-    mx, sx = _frames(xs, y_known, shared)
-    my, sy = (value.transpose(-1, -2) for value in _frames(ys, x_known, shared.T))
-    total = torch.zeros_like(shared)
-    for k in range(xs.shape[1]):  # joint by joint: never (R, C, 14, 2)
-        ux = (xs[:, k].T[:, :, None] - mx) / sx
-        uy = (ys[:, k].T[:, None, :] - my) / sy
-        total += torch.hypot(*(ux - uy)) * (x_known[:, k, None] * y_known[:, k])
-    return total / shared
-
-
-def _near_origin(joints: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-    """Poses at the origin, of size one, unknown joints at zero: for the sake of rounding only."""
-    weight = known.to(joints.dtype)
-    number = weight.sum(dim=1)[:, None, None]
-    joints = joints - (joints * weight[:, :, None]).sum(dim=1, keepdim=True) / number
-    joints = joints * weight[:, :, None]
-    size = (joints.square().sum(dim=(1, 2), keepdim=True) / number).sqrt()
-    return joints / size.clamp_min(1e-6), weight
-
-
-def _frames(poses: Tensor, others_known: Tensor, shared: Tensor) -> tuple[Tensor, Tensor]:
-    """m `(2, R, C)` and s `(R, C)` of each pose, on what it shares with each of the others."""
-    # Unknown joints are zero, so a sum over K is a product with what the others know.
-    m = poses.permute(2, 0, 1) @ others_known.T / shared
-    square = poses.square().sum(dim=2) @ others_known.T / shared
-    # Shared joints on a single point have no size; they stay there, at no distance from m.
-    return m, (square - m.square().sum(dim=0)).clamp_min(1e-8).sqrt()
 
 
 def _find(root: Path) -> Path:

@@ -1,0 +1,1 @@
+"""The benchmarks of the papers, read from the folders of their official releases."""

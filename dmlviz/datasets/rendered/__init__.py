@@ -1,0 +1,1 @@
+"""Data sets that render themselves: nothing is downloaded."""
