@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,19 +99,21 @@ def test_custom_transform_is_used(folder):
 
 
 def test_part_of_the_data_set_warns_with_the_counts(folder):
-    message = "'train' split has 6 images of 3 classes, the official one 5,864 of 100"
+    message = (
+        "'train' split has 6 images of 3 classes, the official one 5,864 images of 100 classes"
+    )
     with pytest.warns(UserWarning, match=message) as caught:
         load("cub", "train", root=folder.parent)
     assert caught[0].filename == __file__  # it points at the line that called load
 
 
 def test_whole_data_set_does_not_warn(folder, monkeypatch):
-    monkeypatch.setattr(cub, "OFFICIAL", {"train": (3, 6), "test": (3, 6)})
+    monkeypatch.setattr(cub, "SOURCE", replace(cub.SOURCE, official=(("train", 3, 6),)))
     assert len(load("cub", "train", root=folder.parent)) == 6  # a warning would be an error here
 
 
 def test_official_counts_are_those_of_the_papers():
-    assert cub.OFFICIAL == {"train": (100, 5864), "test": (100, 5924)}
+    assert cub.SOURCE.official == (("train", 100, 5864), ("test", 100, 5924))
 
 
 def test_val_classes_holds_out_the_last_training_classes(folder):

@@ -6,7 +6,6 @@ The zero-shot protocol of the metric-learning papers: official classes 1-100 tra
 release divides the images of *every* class, for classification, and has no part in this.
 """
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,25 @@ from PIL import Image
 
 from dmlviz.datasets.base import ImageDataset, Transform, check_split, open_image
 from dmlviz.datasets.download import fetch_archive
+from dmlviz.datasets.real.source import Download, Source
 from dmlviz.datasets.roots import PathLike, data_root
 from dmlviz.datasets.transforms import photo
 
 FOLDER = "CUB_200_2011"
-URL = "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz"
 MD5 = "97eceeb196236b17998738112f37df78"
-OFFICIAL = {"train": (100, 5864), "test": (100, 5924)}  # classes, images
+SOURCE = Source(
+    folder=FOLDER,
+    page="https://data.caltech.edu/records/65de6-vp158",
+    licence="photographs of many authors, for non-commercial research and education only",
+    downloads=(
+        Download(
+            "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz",
+            f"md5:{MD5}",
+            "1.1 GB",
+        ),
+    ),
+    official=(("train", 100, 5864), ("test", 100, 5924)),
+)
 
 
 class CUB(ImageDataset):
@@ -62,7 +73,7 @@ class CUB(ImageDataset):
             )
         place = data_root(root)
         if download and not any(_has_lists(f) for f in (place / FOLDER, place)):
-            fetch_archive(URL, MD5, FOLDER, place)
+            fetch_archive(SOURCE.downloads[0].url, MD5, FOLDER, place)
         self.folder = _find(place)
         paths = _read(self.folder / "images.txt")
         labels = _read(self.folder / "image_class_labels.txt", int)
@@ -95,20 +106,10 @@ class CUB(ImageDataset):
             transform=transform or photo(train=split == "train"),
         )
         if val_classes == 0:
-            self._compare_with_official()
+            SOURCE.compare("CUB", split, len(self.classes), len(self), stacklevel=3)
 
     def image(self, index: int) -> Image.Image:
         return open_image(self.paths[index])
-
-    def _compare_with_official(self) -> None:
-        classes, images = OFFICIAL[self.split]
-        if (len(self.classes), len(self)) != (classes, images):
-            warnings.warn(
-                f"this CUB {self.split!r} split has {len(self):,} images of {len(self.classes)} "
-                f"classes, the official one {images:,} of {classes}: results on it cannot be "
-                "compared with published ones",
-                stacklevel=4,
-            )
 
 
 def _class_ids(split: str, ids: list[int], val_classes: int) -> list[int]:

@@ -1,0 +1,60 @@
+"""Where a data set comes from, and what its release holds: the facts that every loader states."""
+
+import warnings
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Download:
+    """One file of a release.
+
+    Attributes:
+        url: its address.
+        checksum: "md5:…" or "sha256:…" as published; None where none is: then the sha256 of the
+            first download is kept beside it, and later ones are compared with that.
+        size: in words, such as "1.1 GB".
+    """
+
+    url: str
+    checksum: str | None
+    size: str
+
+    @property
+    def file(self) -> str:
+        return self.url.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set comes from.
+
+    Attributes:
+        folder: of the release, below the data root.
+        page: who publishes it.
+        licence: in words.
+        downloads: files that can be fetched; none where the way is `by_hand`.
+        by_hand: what to do where nothing can be fetched.
+        official: `(classes, images)` of each split in the papers' table; classes is 0 for sets
+            with continuous labels.
+    """
+
+    folder: str
+    page: str
+    licence: str
+    downloads: tuple[Download, ...] = ()
+    by_hand: str = ""
+    official: tuple[tuple[str, int, int], ...] = ()
+
+    def compare(self, name: str, split: str, classes: int, images: int, stacklevel: int) -> None:
+        """Warn where a split is not that of the papers' table."""
+        for official_split, c, n in self.official:
+            if official_split == split and (c, n) != (classes, images):
+                have, want = (
+                    f"{count:,} images" + (f" of {kinds:,} classes" if c else "")
+                    for kinds, count in ((classes, images), (c, n))
+                )
+                warnings.warn(
+                    f"this {name} {split!r} split has {have}, the official one {want}: results on "
+                    "it cannot be compared with published ones",
+                    stacklevel=stacklevel + 1,
+                )
