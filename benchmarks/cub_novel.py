@@ -11,9 +11,12 @@ called again. The plan, written down before the first run:
 * Training classes: FEW of them, drawn by the seed, and all.
 * **Methods**: the base, Proxy-Anchor alone, and all of `novel_variants`, none added or dropped.
 * **Tuning**, seed 0, on training classes alone: every fourth is held out, four folds, mean Recall@1
-  on the held-out classes at the best look. The base gets eight settings, LEARNING_RATES x BASE;
-  every other method inherits its alpha and rate of the proxies, and gets four, LEARNING_RATES x two
-  of its own. Once with FEW classes and once with all.
+  on the held-out classes at the best look. The base gets LEARNING_RATES x BASE settings; every
+  other method inherits its alpha and rate of the proxies, and gets LEARNING_RATES x two of its own.
+  Once with FEW classes and once with all.
+* With FEW classes the base at first had the learning rates of all classes, too. It was best at its
+  first look and then unlearned, to 53.1 % from 75.1 % untrained, so two smaller learning rates were
+  written down for it, and for all others, when of those two trials of one had run.
 * **Main**: five seeds. Recall@1 on the test classes at the look that tuning chose, and at the last.
   The features as they are ('untrained') and the start of the heads ('PCA') have a row each.
 """
@@ -33,7 +36,7 @@ from novel_variants import OWN_SETTINGS, build
 
 FEW = 20
 DIMENSION, BATCH, STEPS, LOOKS = 512, 90, 1000, 10
-LEARNING_RATES = (1e-4, 3e-4)
+LEARNING_RATES = {"few": (1e-5, 3e-5, 1e-4, 3e-4), "all": (1e-4, 3e-4)}
 BASE = tuple(
     {"alpha": alpha, "proxy_lr_multiplier": rate}
     for alpha in (16.0, 32.0)
@@ -100,17 +103,14 @@ def main() -> None:
     if not options.render:
         train, test = frozen.cub(options)
         about["data"] = {**frozen.describe(train, test), "note": options.note}
-        plan = Plan(
-            {FEW: FEW, len(train.classes): len(train.classes)},
-            LEARNING_RATES,
-            BASE,
-            ("untrained", "PCA"),
-            folds=frozen.FOLDS,
-        )
+        plans = [
+            Plan({n: n}, LEARNING_RATES[which], BASE, ("untrained", "PCA"), folds=frozen.FOLDS)
+            for which, n in (("few", FEW), ("all", len(train.classes)))
+        ]
         with tempfile.TemporaryDirectory() as folder:
             features = Path(folder) / "features.pt"
             torch.save((train, test), features)
-            phases = [*plan.of_base(), *plan.of_others()]
+            phases = [phase for p in plans for phase in (*p.of_base(), *p.of_others())]
             study.complete(phases, options.workers, features=str(features))
     study.show()
 

@@ -43,7 +43,7 @@ def at_best(trials: Best) -> Figure:
 
 def _tables(runs: list[Run], loss: str | None) -> str:
     trials = best_trials(runs)
-    main = [r for r in runs if r["part"] != "tuning"]
+    main = [r for r in runs if r["part"] != "tuning" and _is_chosen(r, trials)]
     tables = [
         _table(main, at_best(trials), "look that is best in validation"),
         _table(main, lambda run: float(run["test"][-1]), "last look"),
@@ -52,6 +52,12 @@ def _tables(runs: list[Run], loss: str | None) -> str:
     ]
     head = f"## {loss}\n\n" if loss else ""
     return head + "".join(f"{table}\n\n" for table in tables)
+
+
+def _is_chosen(run: Run, trials: Best) -> bool:
+    """False for what a smaller grid had chosen, before it grew."""
+    best = trials.get((run["classes"], run.get("method", "")))
+    return best is None or best["setting"] == run["setting"]
 
 
 def _name(run: Run) -> str:
