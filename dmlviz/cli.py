@@ -1,4 +1,4 @@
-"""The command line: `dmlviz doctor | lab | playground | demo`."""
+"""The command line: `dmlviz doctor | lab | playground | demo | data`."""
 
 import argparse
 import os
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import dmlviz
 
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.add_argument("--seed", type=int, default=0)
     demo.add_argument("--data-root", type=Path, help="where Glyphs is cached")
 
+    _add_data(commands)
+
     options = parser.parse_args(arguments)
     try:
         if options.command == "doctor":
@@ -49,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return serve_playground(
                 no_browser=options.no_browser, port=options.port, root=options.data_root
             )
+        if options.command == "data":
+            return _data(options)
         from dmlviz.demo import demo as run_demo
 
         run_demo(options.output, epochs=options.epochs, seed=options.seed, root=options.data_root)
@@ -56,6 +61,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"dmlviz {options.command}: {error}", file=sys.stderr)
         return 1
+
+
+def _add_data(commands: Any) -> None:
+    data = commands.add_parser("data", help="list the data sets, get one, check one")
+    actions = data.add_subparsers(dest="action", required=True, metavar="ACTION")
+    every = actions.add_parser("list", help="all data sets: what, whether here, size, licence")
+    get = actions.add_parser("get", help="download and unpack, or render, or say how by hand")
+    check = actions.add_parser("check", help="load every split, compare with the official counts")
+    for action in (get, check):
+        action.add_argument("name", metavar="NAME", help="one of those that list prints")
+    for action in (every, get, check):
+        action.add_argument("--data-root", type=Path, help="where data sets live")
+    check.add_argument("--all", action="store_true", help="decode all images, not a sample")
+
+
+def _data(options: argparse.Namespace) -> int:
+    from dmlviz.datasets import manage
+
+    if options.action == "list":
+        return manage.listing(options.data_root)
+    if options.action == "get":
+        return manage.get(options.name, options.data_root)
+    return manage.check(options.name, options.data_root, every=options.all)
 
 
 def open_lab(*, no_browser: bool, port: int | None) -> int:

@@ -1,187 +1,48 @@
+"""Downloads from a server that breaks off, knows no ranges, changes its file, or sends another."""
+
 import hashlib
-import io
+import multiprocessing
 import random
 import socket
-import tarfile
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import warnings
 
 import pytest
+import requests
 
-from dmlviz.datasets import load
-from dmlviz.datasets.download import fetch_archive, unpack
+from dmlviz.datasets import load, resume
+from dmlviz.datasets.download import fetch, fetch_release
+from dmlviz.datasets.real import cub
+from dmlviz.datasets.real.source import Download, Source
+from dmlviz.datasets.resume import Resuming
+from file_server import serving
 from test_cub import make_cub
+from test_unpack import GOOD, below, make_tar
 
-CUB_FETCH = "dmlviz.datasets.real.cub.fetch_archive"
-GOOD = {"birds/images/a.txt": b"first", "birds/list.txt": b"second", "other/c.txt": b"third"}
-
-
-def make_archive(path, files, *odd_members):
-    """A tar.gz of `files` (content by name) followed by `odd_members`; returns its md5."""
-    with tarfile.open(path, "w:gz") as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-        for member in odd_members:
-            tar.addfile(member)
-    return md5(path)
+CONTENT = random.Random(0).randbytes(1_000_000)
+OTHER = random.Random(1).randbytes(1_100_000)
 
 
-def md5(path):
-    return hashlib.md5(path.read_bytes()).hexdigest()
+def checksum(content, kind="md5"):
+    return f"{kind}:{hashlib.new(kind, content).hexdigest()}"
 
 
-def odd_member(name, kind, target=""):
-    member = tarfile.TarInfo(name)
-    member.type, member.linkname = kind, target
-    return member
-
-
-def below(folder):
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*"))
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """No proxy, and no waiting between attempts."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    monkeypatch.setattr(resume, "sleep", lambda seconds: None)
 
 
 @pytest.fixture
-def served(tmp_path, monkeypatch):
-    """A folder and the address under which a local server hands it out."""
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.setenv(name, "127.0.0.1")
-    folder = tmp_path / "served"
-    folder.mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=folder))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield folder, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def server():
+    with serving(CONTENT) as running:
+        yield running
 
 
-def test_good_archive_is_downloaded_and_unpacked(served, tmp_path):
-    folder, address = served
-    checksum = make_archive(folder / "birds.tgz", GOOD)
-    root = tmp_path / "new" / "root"
-    assert fetch_archive(f"{address}/birds.tgz", checksum, "birds", root) == root / "birds"
-    assert (root / "birds" / "images" / "a.txt").read_bytes() == b"first"
-    # the wanted folder and the archive; nothing of "other", no workplace
-    assert below(root) == [
-        "birds",
-        "birds.tgz",
-        "birds/images",
-        "birds/images/a.txt",
-        "birds/list.txt",
-    ]
-
-
-def test_archive_that_is_there_is_not_downloaded_again(tmp_path):
-    checksum = make_archive(tmp_path / "birds.tgz", GOOD)
-    fetch_archive("http://127.0.0.1:9/birds.tgz", checksum, "birds", tmp_path)
-    assert (tmp_path / "birds" / "list.txt").read_bytes() == b"second"
-
-
-def test_incomplete_archive_that_is_there_is_downloaded_again(served, tmp_path):
-    folder, address = served
-    checksum = make_archive(folder / "birds.tgz", GOOD)
-    (tmp_path / "birds.tgz").write_bytes((folder / "birds.tgz").read_bytes()[:50])
-    fetch_archive(f"{address}/birds.tgz", checksum, "birds", tmp_path)
-    assert md5(tmp_path / "birds.tgz") == checksum
-    assert (tmp_path / "birds" / "list.txt").is_file()
-
-
-def test_wrong_checksum_is_refused_and_nothing_is_kept(served, tmp_path):
-    folder, address = served
-    make_archive(folder / "birds.tgz", GOOD)
-    root = tmp_path / "root"
-    with pytest.raises(ValueError, match=f"does not have the md5 {'0' * 32} and was not kept"):
-        fetch_archive(f"{address}/birds.tgz", "0" * 32, "birds", root)
-    assert below(root) == []
-
-
-def test_address_without_the_file_is_an_error_with_the_manual_way(served, tmp_path):
-    root = tmp_path / "root"
-    with pytest.raises(RuntimeError, match=r"404.*browser, put it into .*root as birds\.tgz"):
-        fetch_archive(f"{served[1]}/birds.tgz", "0" * 32, "birds", root)
-    assert below(root) == []
-
-
-def test_refused_connection_is_an_error_with_the_manual_way(tmp_path):
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))  # bound but not listening: it refuses
-        url = f"http://127.0.0.1:{unused.getsockname()[1]}/birds.tgz"
-        with pytest.raises(RuntimeError, match=r"browser, put it into .* as birds\.tgz"):
-            fetch_archive(url, "0" * 32, "birds", tmp_path)
-    assert below(tmp_path) == []
-
-
-UNSAFE = {
-    "parent": odd_member("../x", tarfile.REGTYPE),
-    "parent inside": odd_member("birds/../../x", tarfile.REGTYPE),
-    "absolute": odd_member("/tmp/x", tarfile.REGTYPE),
-    "symlink": odd_member("birds/x", tarfile.SYMTYPE, "list.txt"),
-    "symlink out": odd_member("birds/x", tarfile.SYMTYPE, "/etc"),
-    "hard link": odd_member("birds/x", tarfile.LNKTYPE, "birds/list.txt"),
-    "character device": odd_member("birds/x", tarfile.CHRTYPE),
-    "block device": odd_member("birds/x", tarfile.BLKTYPE),
-    "fifo": odd_member("birds/x", tarfile.FIFOTYPE),
-    "unwanted folder": odd_member("other/x", tarfile.FIFOTYPE),
-}
-
-
-@pytest.mark.parametrize("member", UNSAFE.values(), ids=UNSAFE.keys())
-def test_unsafe_archive_is_refused_whole(tmp_path, member):
-    make_archive(tmp_path / "birds.tgz", GOOD, member)
-    root = tmp_path / "inner" / "root"
-    root.mkdir(parents=True)
-    with pytest.raises(ValueError, match=f"{member.name}: refused"):
-        unpack(tmp_path / "birds.tgz", "birds", root)
-    assert below(tmp_path) == ["birds.tgz", "inner", "inner/root"]
-
-
-def test_unsafe_download_leaves_only_the_archive(served, tmp_path):
-    folder, address = served
-    checksum = make_archive(folder / "birds.tgz", GOOD, UNSAFE["symlink"])
-    root = tmp_path / "root"
-    with pytest.raises(ValueError, match="holds a link or device, birds/x: refused"):
-        fetch_archive(f"{address}/birds.tgz", checksum, "birds", root)
-    assert below(root) == ["birds.tgz"]
-
-
-@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.9])
-def test_archive_cut_short_is_an_error_and_nothing_is_unpacked(tmp_path, share):
-    archive = tmp_path / "birds.tgz"
-    # content that does not compress, so that every cut falls into the members
-    noise = random.Random(0)
-    make_archive(archive, {f"birds/{i}": noise.randbytes(2000) for i in range(20)})
-    archive.write_bytes(archive.read_bytes()[: int(share * archive.stat().st_size)])
-    with pytest.raises(ValueError, match=r"(?s)damaged or cut short: delete it and load again"):
-        unpack(archive, "birds", tmp_path)
-    assert below(tmp_path) == ["birds.tgz"]
-
-
-def test_file_that_is_no_archive_is_an_error(tmp_path):
-    (tmp_path / "birds.tgz").write_text("<html>please log in</html>")
-    with pytest.raises(ValueError, match="damaged or cut short"):
-        unpack(tmp_path / "birds.tgz", "birds", tmp_path)
-
-
-def test_archive_without_the_folder_is_an_error(tmp_path):
-    make_archive(tmp_path / "birds.tgz", {"birds2/a.txt": b"", "deeper/birds/b.txt": b""})
-    with pytest.raises(ValueError, match=r"birds\.tgz holds no folder birds"):
-        unpack(tmp_path / "birds.tgz", "birds", tmp_path)
-    assert below(tmp_path) == ["birds.tgz"]
-
-
-def test_archive_with_leading_dots_is_unpacked(tmp_path):
-    make_archive(tmp_path / "birds.tgz", {f"./{name}": content for name, content in GOOD.items()})
-    unpack(tmp_path / "birds.tgz", "birds", tmp_path)
-    assert (tmp_path / "birds" / "list.txt").read_bytes() == b"second"
+@pytest.fixture
+def download(server):
+    return Download(server.address("birds.bin"), checksum(CONTENT), "1 MB")
 
 
 @pytest.fixture
@@ -191,6 +52,243 @@ def offline(monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def give_up(server, tmp_path):
+    """A first process leaves a part."""
+    server.breaks = [400_000, 0]
+    with pytest.raises(requests.ConnectionError, match=r"broke|[Ii]ncomplete"):
+        Resuming(tmp_path / "birds.bin.part", attempts=1)(
+            server.address("birds.bin"), str(tmp_path / "temporary")
+        )
+    server.asked.clear()
+
+
+# --- fetch ------------------------------------------------------------------------------------
+
+
+def test_file_is_downloaded_whole_once(server, download, tmp_path):
+    root = tmp_path / "new" / "root"
+    for _ in range(2):
+        assert fetch(download, root) == root / "birds.bin"
+    assert (root / "birds.bin").read_bytes() == CONTENT
+    assert server.asked == [(None, 200)]
+    assert below(root) == ["birds.bin"]  # no part, no tag
+
+
+def test_broken_connection_is_resumed(server, download, tmp_path):
+    server.breaks = [300_000, 200_000, 100_000]
+    assert fetch(download, tmp_path).read_bytes() == CONTENT
+    ranges = ["bytes=300000-", "bytes=500000-", "bytes=600000-"]
+    assert server.asked == [(None, 200), *((r, 206) for r in ranges)]
+    assert below(tmp_path) == ["birds.bin"]
+
+
+def test_attempts_that_bring_something_do_not_count(server, download, tmp_path):
+    server.breaks = [90_000] * 11
+    assert fetch(download, tmp_path).read_bytes() == CONTENT
+    assert len(server.asked) == 12
+
+
+def test_a_later_process_goes_on(server, download, tmp_path):
+    server.breaks = [400_000] + [0] * 4
+    with pytest.raises(RuntimeError, match=r"birds\.bin .*: try again to go on from there\. Or "):
+        fetch(download, tmp_path)
+    assert below(tmp_path) == ["birds.bin.part", "birds.bin.part.tag"]
+    server.asked.clear()
+    assert fetch(download, tmp_path).read_bytes() == CONTENT
+    assert server.asked == [("bytes=400000-", 206)]
+
+
+def test_a_complete_part_is_not_fetched_again(server, download, tmp_path):
+    give_up(server, tmp_path)
+    (tmp_path / "birds.bin.part").write_bytes(CONTENT)
+    assert fetch(download, tmp_path).read_bytes() == CONTENT
+    assert server.asked == [("bytes=1000000-", 416)]
+
+
+def test_a_part_longer_than_the_file_is_dropped(server, download, tmp_path):
+    give_up(server, tmp_path)
+    (tmp_path / "birds.bin.part").write_bytes(OTHER)
+    assert fetch(download, tmp_path).read_bytes() == CONTENT
+    assert server.asked == [("bytes=1100000-", 416), (None, 200)]
+
+
+@pytest.mark.parametrize("tags", [{"ETag": '"two"'}, {"Last-Modified": "Tue, 1 Jan 2030"}, {}])
+def test_file_that_changed_is_begun_again(server, tmp_path, tags):
+    give_up(server, tmp_path)
+    server.content, server.tags = OTHER, tags
+    changed = Download(server.address("birds.bin"), checksum(OTHER, "sha256"), "1 MB")
+    assert fetch(changed, tmp_path).read_bytes() == OTHER
+    assert server.asked == [("bytes=400000-", 200)]
+
+
+def test_date_marks_the_version_where_there_is_no_strong_etag(server, download, tmp_path):
+    server.tags = {"ETag": 'W/"one"', "Last-Modified": "Tue, 1 Jan 2030"}
+    server.breaks = [400_000]
+    assert fetch(download, tmp_path).read_bytes() == CONTENT
+    assert server.asked[1:] == [("bytes=400000-", 206)]
+
+
+def test_without_a_mark_of_the_version_it_begins_again(server, download, tmp_path):
+    server.tags, server.breaks = {}, [400_000]
+    assert fetch(download, tmp_path).read_bytes() == CONTENT
+    assert server.asked == [(None, 200), (None, 200)]
+
+
+def test_server_that_ignores_range_sends_all_again(server, download, tmp_path):
+    server.ranges, server.breaks = False, [400_000]
+    assert fetch(download, tmp_path).read_bytes() == CONTENT
+    assert server.asked == [(None, 200), ("bytes=400000-", 200)]
+
+
+def test_server_that_always_breaks_at_one_byte_is_given_up(server, download, tmp_path):
+    server.ranges, server.breaks = False, [400_000] * 100
+    with pytest.raises(RuntimeError, match="could not download"):
+        fetch(download, tmp_path)
+    assert len(server.asked) == 5  # one that brought something, four that did not
+
+
+def test_busy_server_is_asked_again(server, download, tmp_path):
+    server.statuses = [503, 429]
+    assert fetch(download, tmp_path).read_bytes() == CONTENT
+    assert [status for _, status in server.asked] == [503, 429, 200]
+
+
+def test_a_part_that_was_not_asked_for_is_refused(server, download, tmp_path):
+    server.statuses = [206]
+    assert fetch(download, tmp_path).read_bytes() == CONTENT
+    assert [status for _, status in server.asked] == [206, 200]
+
+
+def test_label_of_compression_changes_nothing(server, download, tmp_path):
+    server.encoding = "x-gzip"  # what some servers say of a .tgz
+    assert fetch(download, tmp_path).read_bytes() == CONTENT
+
+
+def test_wrong_checksum_is_refused_and_nothing_is_kept(server, tmp_path):
+    wrong = Download(server.address("birds.bin"), f"md5:{'0' * 32}", "1 MB")
+    give_up(server, tmp_path)
+    for asked in ("bytes=400000-", None):  # resuming must not repeat the mistake
+        server.asked.clear()
+        with pytest.raises(ValueError, match=f"have the md5 {'0' * 32} and was not kept"):
+            fetch(wrong, tmp_path)
+        assert server.asked[0][0] == asked
+        assert below(tmp_path) == []
+
+
+def test_incomplete_file_that_is_there_is_downloaded_again(download, tmp_path):
+    (tmp_path / "birds.bin").write_bytes(CONTENT[:50])
+    assert fetch(download, tmp_path).read_bytes() == CONTENT
+
+
+def test_missing_file_is_an_error_with_the_manual_way(server, download, tmp_path):
+    server.statuses = [404]
+    with pytest.raises(RuntimeError, match=r"404.*browser, put it into .* as birds\.bin"):
+        fetch(download, tmp_path)
+    assert len(server.asked) == 1
+    assert below(tmp_path) == []
+
+
+def test_a_web_page_is_not_the_file(server, tmp_path):
+    server.content_type = "text/html; charset=utf-8"
+    with pytest.raises(RuntimeError, match=r"answered with a web page.*in a browser"):
+        fetch(Download(server.address("birds.zip"), None, "1 MB"), tmp_path)
+    assert below(tmp_path) == []
+
+
+def test_refused_connection_is_an_error_with_the_manual_way(tmp_path):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound but not listening: it refuses
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/birds.tgz"
+        with pytest.raises(RuntimeError, match=r"browser, put it into .* as birds\.tgz"):
+            fetch(Download(url, None, "1 MB"), tmp_path)
+    assert below(tmp_path) == []
+
+
+def test_file_put_there_by_hand_needs_no_network(tmp_path):
+    (tmp_path / "birds.bin").write_bytes(CONTENT)
+    fetch(Download("http://127.0.0.1:9/birds.bin", checksum(CONTENT), "1 MB"), tmp_path)
+
+
+@pytest.mark.usefixtures("offline")
+def test_ftp_is_left_to_pooch(tmp_path):
+    with pytest.raises(RuntimeError, match=r"ftp://.*blocked.*browser"):
+        fetch(Download("ftp://127.0.0.1/birds.bin", None, "1 MB"), tmp_path)
+
+
+# --- without a published checksum ---------------------------------------------------------------
+
+
+def test_first_download_is_noted_and_later_ones_compared(server, tmp_path):
+    unknown = Download(server.address("birds.bin"), None, "1 MB")
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    with pytest.warns(UserWarning, match=rf"no checksum of birds\.bin is published.*{sha256}"):
+        path = fetch(unknown, tmp_path)
+    note = tmp_path / "birds.bin.sha256"
+    assert note.read_text() == f"{sha256}  birds.bin\n"
+
+    fetch(unknown, tmp_path)  # equal: no warning
+    path.unlink()
+    assert fetch(unknown, tmp_path).read_bytes() == CONTENT
+
+    path.unlink()
+    server.content = OTHER
+    with pytest.raises(ValueError, match=r"differs from the first download.*delete .*sha256"):
+        fetch(unknown, tmp_path)
+    assert below(tmp_path) == [note.name]
+    note.write_text("")
+    with pytest.raises(ValueError, match=r"sha256 is empty: delete it"):
+        fetch(unknown, tmp_path)
+    note.unlink()
+    with pytest.warns(UserWarning, match="no checksum"):
+        assert fetch(unknown, tmp_path).read_bytes() == OTHER
+
+
+# --- several processes --------------------------------------------------------------------------
+
+
+def fetch_at(barrier, url, root):
+    warnings.simplefilter("ignore")
+    source = Source("birds", "page", "free", (Download(url, None, "1 kB"),))
+    barrier.wait()
+    assert (fetch_release(source, root) / "list.txt").read_bytes() == b"second"
+
+
+def test_two_processes_download_and_unpack_once(server, tmp_path):
+    make_tar(tmp_path / "birds.tgz", GOOD)
+    server.content, server.pause = (tmp_path / "birds.tgz").read_bytes(), 0.1
+    context = multiprocessing.get_context("spawn")
+    barrier, root = context.Barrier(2), tmp_path / "root"
+    processes = [
+        context.Process(target=fetch_at, args=(barrier, server.address("birds.tgz"), root))
+        for _ in range(2)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+        process.close()
+    assert server.asked == [(None, 200)]
+    assert (root / "birds.tgz").read_bytes() == server.content
+
+
+# --- releases -----------------------------------------------------------------------------------
+
+
+def test_release_of_an_archive_and_a_plain_file(server, tmp_path):
+    make_tar(tmp_path / "birds.tgz", GOOD)
+    plain = Download(server.address("list.mat"), checksum(CONTENT), "1 MB")
+    archive = Download("http://127.0.0.1:9/birds.tgz", None, "1 kB")
+    source = Source("birds", "page", "free", (archive, plain))
+    with pytest.warns(UserWarning, match="no checksum"):
+        assert fetch_release(source, tmp_path) == tmp_path / "birds"
+    (tmp_path / "birds.tgz").unlink()  # not needed any more
+    fetch_release(source, tmp_path)
+    assert (tmp_path / "birds" / "list.mat").read_bytes() == CONTENT
+    assert (tmp_path / "birds" / "list.txt").read_bytes() == b"second"
+    assert len(server.asked) == 1
 
 
 @pytest.mark.usefixtures("offline")
@@ -205,39 +303,32 @@ def test_glyphs_need_no_network(tmp_path):
 
 
 @pytest.mark.usefixtures("offline")
-def test_cub_that_is_there_is_not_downloaded(tmp_path):
-    make_cub(tmp_path)
+@pytest.mark.parametrize("inside", [False, True])
+def test_cub_that_is_there_is_not_downloaded(tmp_path, inside):
+    folder = make_cub(tmp_path)
     with pytest.warns(UserWarning, match="cannot be compared"):
-        assert len(load("cub", "train", root=tmp_path, download=True)) == 6
-
-
-def test_an_incomplete_folder_is_not_overwritten(tmp_path):
-    (tmp_path / "CUB_200_2011").mkdir()
-    make_archive(tmp_path / "birds.tgz", {"CUB_200_2011/images.txt": b"1 a.jpg"})
-    with pytest.raises(FileExistsError, match="move it away"):
-        unpack(tmp_path / "birds.tgz", "CUB_200_2011", tmp_path)
-
-
-def test_cub_downloads_its_official_archive(tmp_path, monkeypatch):
-    def fake(url, md5, folder, root):
-        calls.append((url.rsplit("/", 1)[-1], md5, folder, root))
-
-    calls = []
-    monkeypatch.setattr(CUB_FETCH, fake)
-    with pytest.raises(FileNotFoundError):  # the fake brings nothing
-        load("cub", "train", root=tmp_path, download=True)
-    checksum = "97eceeb196236b17998738112f37df78"
-    assert calls == [("CUB_200_2011.tgz", checksum, "CUB_200_2011", tmp_path)]
-
-
-def test_cub_is_not_downloaded_unasked(tmp_path, monkeypatch):
-    monkeypatch.setattr(CUB_FETCH, lambda *_: pytest.fail("downloaded"))
-    with pytest.raises(FileNotFoundError, match="pass download=True"):
-        load("cub", "train", root=tmp_path)
+        assert len(load("cub", "train", root=folder if inside else tmp_path, download=True)) == 6
 
 
 @pytest.mark.usefixtures("offline")
-def test_cub_given_as_its_own_folder_is_not_downloaded(tmp_path):
-    folder = make_cub(tmp_path)
-    with pytest.warns(UserWarning, match="cannot be compared"):
-        assert len(load("cub", "train", root=folder, download=True)) == 6
+def test_an_incomplete_folder_is_not_overwritten(tmp_path):
+    (tmp_path / "CUB_200_2011").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"no images\.txt.*move it away"):
+        load("cub", "train", root=tmp_path, download=True)
+
+
+def test_cub_downloads_its_official_archive(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(cub, "fetch_release", lambda *arguments: calls.append(arguments))
+    with pytest.raises(FileNotFoundError):  # the fake brings nothing
+        load("cub", "train", root=tmp_path, download=True)
+    assert calls == [(cub.SOURCE, tmp_path)]
+    (archive,) = cub.SOURCE.archives
+    assert archive.file == "CUB_200_2011.tgz"
+    assert archive.checksum == "md5:97eceeb196236b17998738112f37df78"
+
+
+def test_cub_is_not_downloaded_unasked(tmp_path, monkeypatch):
+    monkeypatch.setattr(cub, "fetch_release", lambda *_: pytest.fail("downloaded"))
+    with pytest.raises(FileNotFoundError, match="pass download=True"):
+        load("cub", "train", root=tmp_path)

@@ -1,71 +1,140 @@
-"""Fetch an archive, check it, unpack it: whole or not at all."""
+"""Fetch the files of a release, check them, unpack them: whole or not at all.
 
-import shutil
-import tarfile
-import tempfile
-from pathlib import Path, PurePosixPath
+A file that was published with a checksum is compared with it. Of any other, the sha256 of the
+first download is kept beside it, in `FILE.sha256`, and later downloads are compared with that.
+Processes that want the same file wait for each other at a lock, `.FILE.lock`.
+"""
+
+import ftplib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dmlviz.datasets.real.source import Download, Source
+from dmlviz.datasets.resume import Resuming
+from dmlviz.datasets.unpack import unpack
+
+FTP_TIMEOUT = 60  # seconds
 
 
-def fetch_archive(url: str, md5: str, folder: str, root: Path) -> Path:
-    """Download a tar archive to `root` unless it is there, verify it, and unpack `root/folder`.
+def fetch_release(source: Source, root: Path) -> Path:
+    """Download and unpack what can be downloaded, to `root / source.folder`.
+
+    Archives go to `root` and are unpacked from there, unless the folder exists; other files go
+    into the folder.
 
     Args:
-        url: address of the archive.
-        md5: its checksum; a file that differs is not kept.
-        folder: the folder inside the archive that is wanted.
-        root: where archive and folder go.
+        source: of the data set.
+        root: the data root.
 
     Returns:
-        `root / folder`.
+        The folder.
 
     Raises:
-        RuntimeError: the download failed, with the way to do it by hand.
-        ValueError: the file's checksum differs, or the archive is unsafe or holds no such folder.
+        RuntimeError: a download failed, with the way to do it by hand.
+        ValueError: a checksum differs, or an archive is damaged or unsafe.
+    """
+    folder = root / source.folder
+    with _lock(folder.parent, folder.name):
+        # A folder that is there was unpacked whole, perhaps by the process that had the lock.
+        if source.archives and not folder.exists():
+            unpack([fetch(d, root) for d in source.archives], folder)
+        for download in source.downloads:
+            if download not in source.archives:
+                fetch(download, folder)
+    return folder
+
+
+def fetch(download: Download, root: Path) -> Path:
+    """Download a file to `root` unless it is there, and verify it.
+
+    Args:
+        download: address and checksum.
+        root: the folder that it goes to.
+
+    Returns:
+        Its path.
+
+    Raises:
+        RuntimeError: the download failed, with the way to do it by hand. What has come is kept,
+            and the next call goes on from there.
+        ValueError: the file's checksum differs; it is not kept.
     """
     import pooch
 
-    name = url.rsplit("/", 1)[-1]
+    url, name = download.url, download.file
+    note = root / f"{name}.sha256"
+    resuming = Resuming(root / f"{name}.part")
+    with _lock(root, name):
+        known = download.checksum or _noted(note)
+        try:
+            with _pooch_quiet():
+                path = pooch.retrieve(url, known, name, root, downloader=_downloader(url, resuming))
+        except (OSError, EOFError, ftplib.Error) as error:  # requests' errors are OSErrors
+            kept = ": try again to go on from there" if resuming.tag.exists() else ""
+            raise RuntimeError(
+                f"could not download {url} ({error}){kept}. Or fetch it in a browser, put it into "
+                f"{root} as {name}, and try again"
+            ) from error
+        except ValueError as error:  # pooch: the checksum differs
+            if download.checksum is None:
+                raise ValueError(
+                    f"what {url} sent differs from the first download, whose sha256 is in {note}, "
+                    f"and was not kept: ask the data set's page; to trust the new file, delete "
+                    f"{note} and try again"
+                ) from error
+            kind, checksum = download.checksum.split(":")
+            raise ValueError(
+                f"what {url} sent does not have the {kind} {checksum} and was not kept: try again, "
+                "or compare with the data set's own page"
+            ) from error
+        if known is None:
+            checksum = pooch.file_hash(path, alg="sha256")
+            note.write_text(f"{checksum}  {name}\n")  # as sha256sum --check reads it
+            warnings.warn(
+                f"no checksum of {name} is published: the sha256 of this first download, "
+                f"{checksum}, was noted in {note}, and later ones are compared with it",
+                stacklevel=2,
+            )
+    return Path(path)
+
+
+def _lock(root: Path, name: str) -> Any:
+    """Held by one process at a time; others wait. The file stays: deleting it would be a race."""
+    from filelock import FileLock
+
+    root.mkdir(parents=True, exist_ok=True)
+    return FileLock(root / f".{name}.lock")
+
+
+def _noted(note: Path) -> str | None:
+    if not note.exists():
+        return None
+    words = note.read_text().split()
+    if not words:
+        raise ValueError(f"{note} is empty: delete it and try again, which trusts the file anew")
+    return f"sha256:{words[0]}"
+
+
+def _downloader(url: str, resuming: Resuming) -> Any:
+    import pooch
+
+    if url.startswith("ftp://"):  # begins again every time
+        return pooch.FTPDownloader(progressbar=True, timeout=FTP_TIMEOUT)
+    return resuming
+
+
+@contextmanager
+def _pooch_quiet() -> Iterator[None]:
+    """Without pooch's advice about arguments that our users do not pass."""
+    import pooch
+
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        archive = pooch.retrieve(url, f"md5:{md5}", fname=name, path=root, progressbar=True)
-    except ValueError as error:  # pooch: the hash does not match
-        raise ValueError(
-            f"what {url} sent does not have the md5 {md5} and was not kept: try again, "
-            "or compare with the data set's own page"
-        ) from error
-    except OSError as error:  # requests' errors are OSErrors
-        raise RuntimeError(
-            f"could not download {url} ({error}): fetch it in a browser, put it into {root} as "
-            f"{name} and load again"
-        ) from error
-    return unpack(Path(archive), folder, root)
-
-
-def unpack(archive: Path, folder: str, root: Path) -> Path:
-    """Unpack `folder` of a tar archive to `root/folder`; every member is checked before any."""
-    if (root / folder).exists():
-        raise FileExistsError(
-            f"{root / folder} exists, but is not complete: move it away and load again"
-        )
-    try:
-        with tarfile.open(archive) as tar, tempfile.TemporaryDirectory(dir=root) as workplace:
-            members = tar.getmembers()
-            for member in members:
-                _refuse_unsafe(member, archive)
-            wanted = [m for m in members if PurePosixPath(m.name).parts[:1] == (folder,)]
-            if not any(m.isdir() or len(PurePosixPath(m.name).parts) > 1 for m in wanted):
-                raise ValueError(f"{archive} holds no folder {folder}")
-            tar.extractall(workplace, members=wanted, filter="data")
-            # Only a complete folder gets its name, in one step.
-            shutil.move(Path(workplace) / folder, root / folder)
-    except (tarfile.TarError, EOFError, NotADirectoryError) as error:
-        raise ValueError(f"{archive} is damaged or cut short: delete it and load again") from error
-    return root / folder
-
-
-def _refuse_unsafe(member: tarfile.TarInfo, archive: Path) -> None:
-    path = PurePosixPath(member.name)
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"{archive} wants to write outside its folder, to {member.name}: refused")
-    if not (member.isfile() or member.isdir()):
-        raise ValueError(f"{archive} holds a link or device, {member.name}: refused")
+        yield
+    finally:
+        logger.setLevel(level)

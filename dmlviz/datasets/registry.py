@@ -2,9 +2,11 @@
 
 import difflib
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from dmlviz.datasets.base import Transform
+from dmlviz.datasets.real.source import Source
 from dmlviz.datasets.roots import PathLike
 
 _SETS = {
@@ -57,10 +59,30 @@ def load(
         ValueError: for an unknown name or split.
         FileNotFoundError: where the data is missing, with the way to get it.
     """
+    return loader(name)(split, root=root, transform=transform, **options)
+
+
+def loader(name: str) -> Any:
+    """The class that loads a data set; ValueError for an unknown name."""
+    module, cls = _module(name)
+    return getattr(module, cls)
+
+
+def source(name: str) -> Source | None:
+    """Where a data set comes from; None for those rendered here, and for your own folders."""
+    return getattr(_module(name)[0], "SOURCE", None)
+
+
+def is_rendered(name: str) -> bool:
+    """Whether a data set is rendered here."""
+    return _module(name)[0].__name__.startswith("dmlviz.datasets.rendered.")
+
+
+def _module(name: str) -> tuple[ModuleType, str]:
+    """The module of a data set, and the name of its class."""
     if name not in _SETS:
         close = difflib.get_close_matches(name, _SETS, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise ValueError(f"unknown data set {name!r}{hint}: there are {', '.join(_SETS)}")
     module, cls, _ = _SETS[name]
-    loader = getattr(import_module(f"dmlviz.datasets.{module}"), cls)
-    return loader(split, root=root, transform=transform, **options)
+    return import_module(f"dmlviz.datasets.{module}"), cls

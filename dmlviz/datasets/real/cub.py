@@ -14,13 +14,12 @@ import torch
 from PIL import Image
 
 from dmlviz.datasets.base import ImageDataset, Transform, check_split, open_image
-from dmlviz.datasets.download import fetch_archive
+from dmlviz.datasets.download import fetch_release
 from dmlviz.datasets.real.source import Download, Source
 from dmlviz.datasets.roots import PathLike, data_root
 from dmlviz.datasets.transforms import photo
 
 FOLDER = "CUB_200_2011"
-MD5 = "97eceeb196236b17998738112f37df78"
 SOURCE = Source(
     folder=FOLDER,
     page="https://data.caltech.edu/records/65de6-vp158",
@@ -28,7 +27,7 @@ SOURCE = Source(
     downloads=(
         Download(
             "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz",
-            f"md5:{MD5}",
+            "md5:97eceeb196236b17998738112f37df78",
             "1.1 GB",
         ),
     ),
@@ -73,7 +72,7 @@ class CUB(ImageDataset):
             )
         place = data_root(root)
         if download and not any(_has_lists(f) for f in (place / FOLDER, place)):
-            fetch_archive(SOURCE.downloads[0].url, MD5, FOLDER, place)
+            fetch_release(SOURCE, place)
         self.folder = _find(place)
         paths = _read(self.folder / "images.txt")
         labels = _read(self.folder / "image_class_labels.txt", int)
@@ -136,7 +135,8 @@ def _find(root: Path) -> Path:
             return folder
     if (root / FOLDER).is_dir():
         raise FileNotFoundError(
-            f"{root / FOLDER} has no images.txt: unpack the official {FOLDER}.tgz there again"
+            f"{root / FOLDER} has no images.txt: unpack the official {FOLDER}.tgz there again, or "
+            "move it away and pass download=True"
         )
     if (root / "lists").is_dir() or (root / "CUB_200").is_dir():
         raise FileNotFoundError(

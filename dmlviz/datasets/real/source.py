@@ -3,6 +3,8 @@
 import warnings
 from dataclasses import dataclass
 
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+
 
 @dataclass(frozen=True)
 class Download:
@@ -22,6 +24,10 @@ class Download:
     @property
     def file(self) -> str:
         return self.url.rsplit("/", 1)[-1]
+
+
+class NotOfficial(UserWarning):
+    """A split is not that of the papers' table."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,11 @@ class Source:
     by_hand: str = ""
     official: tuple[tuple[str, int, int], ...] = ()
 
+    @property
+    def archives(self) -> tuple[Download, ...]:
+        """The downloads that are unpacked; the others are used as they are."""
+        return tuple(d for d in self.downloads if d.file.lower().endswith(ARCHIVES))
+
     def compare(self, name: str, split: str, classes: int, images: int, stacklevel: int) -> None:
         """Warn where a split is not that of the papers' table."""
         for official_split, c, n in self.official:
@@ -56,5 +67,6 @@ class Source:
                 warnings.warn(
                     f"this {name} {split!r} split has {have}, the official one {want}: results on "
                     "it cannot be compared with published ones",
+                    NotOfficial,
                     stacklevel=stacklevel + 1,
                 )
