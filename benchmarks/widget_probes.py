@@ -8,9 +8,18 @@ const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const handle = document.querySelector(".widget-slider .noUi-handle");
 const press = (key) =>
   handle.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}));
-const another = () => new Promise((done) => {
+const slider = document.querySelector(".widget-slider .noUi-target").noUiSlider;
+const value = () => Number(slider.get()); // the handle's aria-valuenow comes later
+let key = "ArrowLeft";
+const move = () => { // one step, and at the end of the slider back
+  const before = value();
+  press(key);
+  if (value() === before) press(key = key === "ArrowLeft" ? "ArrowRight" : "ArrowLeft");
+};
+const another = () => new Promise((done, fail) => {
   const watch = new MutationObserver(() => { watch.disconnect(); done(); });
   watch.observe(image, {attributes: true, attributeFilter: ["src"]});
+  setTimeout(() => fail(new Error("no other picture in ten seconds")), 10_000);
 });
 """
 
@@ -21,7 +30,7 @@ PRESS = f"""async (times) => {{
   for (let i = 0; i < times; i++) {{
     const changed = another();
     const start = performance.now();
-    press(Math.floor(i / 20) % 2 ? "ArrowRight" : "ArrowLeft");
+    move();
     await changed;
     await image.decode();
     await frame();
@@ -40,13 +49,9 @@ DRAG = f"""async (seconds) => {{
     image.decode().catch(() => {{}}).then(() => painted.push(performance.now())));
   watch.observe(image, {{attributes: true, attributeFilter: ["src"]}});
   const end = performance.now() + 1000 * seconds;
-  let key = "ArrowLeft";
   while (performance.now() < end) {{
-    const before = Number(handle.getAttribute("aria-valuenow"));
-    press(key);
-    const now = Number(handle.getAttribute("aria-valuenow"));
-    if (now === before) key = key === "ArrowLeft" ? "ArrowRight" : "ArrowLeft";
-    else moves.push([performance.now(), now]);
+    move();
+    moves.push([performance.now(), value()]);
     await frame();
   }}
   await sleep(1500);

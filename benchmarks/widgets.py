@@ -61,7 +61,7 @@ widget
 """
 LOSS = """
 from dmlviz import losses, widgets
-widget = widgets.LossExplorer(losses.TripletLoss())
+widget = widgets.LossExplorer(losses.ProxyAnchorLoss(3, 2))
 widget
 """
 PLAY = """
