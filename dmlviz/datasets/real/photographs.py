@@ -3,6 +3,7 @@ exist, classes of the release that become targets 0…C-1, training classes held
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,7 +73,7 @@ def hold_out(
     classes: Sequence[T], split: str, held_out: int, argument: str = "val_classes"
 ) -> list[T]:
     """Training classes of the split "train" or "val": the last `held_out` are those of "val"."""
-    if not isinstance(held_out, int):
+    if not isinstance(held_out, Integral):
         raise TypeError(f"{argument} must be a whole number of classes, got {held_out!r}")
     if not 0 <= held_out < max(len(classes), 1):
         raise ValueError(
