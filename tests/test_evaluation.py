@@ -190,6 +190,7 @@ def test_memory_is_bounded_by_the_block():
         ({"ks": []}, "at least 1"),
         ({"ks": [1.5]}, "integers"),
         ({"metric": "manhattan"}, "metric must be"),
+        ({"protocol": "in-shop"}, "protocol must be one of standard, inshop, got 'in-shop'"),
         ({"gallery": [[0.0, 1.0]]}, "together"),
         ({"gallery": [[0.0, 1.0, 2.0]], "gallery_labels": [1]}, "dimensions"),
     ],
@@ -205,6 +206,72 @@ def test_the_report_prints_and_renders():
     assert "Recall@10" in str(report)
     assert "NMI" in str(report)
     assert "<th>MAP@R</th>" in report._repr_html_()
+
+
+# --- the rule of In-shop Clothes --------------------------------------------------------------
+
+
+def searched(seed):
+    """Corners of a cube in four dimensions: their cosines are exact, and many are equal."""
+    generator = torch.Generator().manual_seed(seed)
+    query, gallery = (2 * torch.randint(2, (n, 4), generator=generator) - 1 for n in (30, 40))
+    labels, gallery_labels = (torch.randint(5, (n,), generator=generator) for n in (30, 40))
+    return query.double(), labels, gallery.double(), gallery_labels
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("protocol", ["standard", "inshop"])
+def test_protocols_equal_a_naive_loop_on_ties(seed, protocol):
+    query, labels, gallery, gallery_labels = searched(seed)
+    hits, ties, ks = dict.fromkeys((1, 2, 5, 10), 0), 0, (1, 2, 5, 10)
+    for q, label in zip(query, labels, strict=True):
+        near = [(q @ g).item() for g in gallery]
+        same = [bool(g == label) for g in gallery_labels]
+        best = max(s for s, positive in zip(near, same, strict=True) if positive)
+        others = [s for s, positive in zip(near, same, strict=True) if not positive]
+        ties += best in others
+        for k in ks:
+            nearer = sum(s > best if protocol == "inshop" else s >= best for s in others)
+            hits[k] += nearer < k
+    assert ties > 5
+    recall = evaluation.recall_at_k(
+        query, labels, ks, gallery=gallery, gallery_labels=gallery_labels, protocol=protocol
+    )
+    assert recall == {k: pytest.approx(count / len(query)) for k, count in hits.items()}
+
+
+def test_inshops_rule_lets_a_collapsed_embedding_win_and_says_so():
+    x, y = torch.ones(6, 2), torch.arange(6) // 2
+    report = evaluation.retrieval_metrics(x, y, [1], nmi=False, protocol="inshop")
+    assert report.recall == {1: 1.0}
+    assert report.map_at_r == 0  # the rule concerns Recall@K alone
+    assert "protocol 'inshop'" in report.note()
+    standard = evaluation.retrieval_metrics(x, y, [1], nmi=False)
+    assert standard.recall == {1: 0.0}
+    assert "protocol" not in standard.note()
+
+
+def test_inshops_rule_keeps_queries_without_a_relevant_image_as_misses():
+    recall = evaluation.recall_at_k(
+        [[1.0, 0.0]], [3], [1, 9], gallery=[[0.0, 1.0]], gallery_labels=[4], protocol="inshop"
+    )
+    assert recall == {1: 0.0, 9: 0.0}
+
+
+def test_evaluate_passes_the_protocol_on_and_refuses_one_before_the_work():
+    query, labels, gallery, gallery_labels = searched(0)
+    queries = torch.utils.data.TensorDataset(query.float(), labels)
+    searched_set = torch.utils.data.TensorDataset(gallery.float(), gallery_labels)
+    strict, lenient = (
+        evaluation.evaluate(
+            torch.nn.Identity(), queries, gallery=searched_set, nmi=False, protocol=protocol
+        )
+        for protocol in ("standard", "inshop")
+    )
+    assert lenient.recall[1] > strict.recall[1]
+    assert (strict.protocol, lenient.protocol) == ("standard", "inshop")
+    with pytest.raises(ValueError, match="protocol must be"):
+        evaluation.evaluate(torch.nn.Identity(), [], protocol="sop")
 
 
 # --- neighbours -------------------------------------------------------------------------------

@@ -25,8 +25,8 @@ def listing(root: PathLike | None = None) -> int:
     for name, what in registry.available().items():
         source = registry.source(name)
         if source is not None:
-            here = "here" if (place / source.folder).is_dir() else "not here"
-            size = " + ".join(d.size for d in source.downloads)
+            here = "here" if source.is_in(place) else "not here"
+            size = " + ".join(d.size or "size not stated" for d in source.downloads)
             rows.append((name, what, here, size or "by hand", source.licence))
         elif registry.is_rendered(name):
             here = "here" if (place / name).is_dir() else "at first use"
@@ -64,7 +64,7 @@ def get(name: str, root: PathLike | None = None) -> int:
         return 1
     print(f"{name}: {registry.available()[name]}\nfrom {source.page}\nlicence: {source.licence}")
     folder = place / source.folder
-    here = folder.is_dir()
+    here = source.is_in(place)
     if here:
         print(f"{folder} is already here")
     try:

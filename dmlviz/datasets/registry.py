@@ -16,6 +16,10 @@ _SETS = {
     "scenes": ("rendered.scenes", "Scenes", "shapes with captions, rendered here"),
     "folder": ("folder", "Folder", "your own images, as root/class/image"),
     "cub": ("real.cub", "CUB", "CUB-200-2011: photographs of 200 kinds of birds"),
+    "cars": ("real.cars", "Cars", "Cars-196: photographs of 196 models of cars"),
+    "sop": ("real.sop", "SOP", "Stanford Online Products: photographs of 22,634 things for sale"),
+    "inshop": ("real.inshop", "InShop", "In-shop Clothes: photographs of 7,982 pieces of clothing"),
+    "omniglot": ("real.omniglot", "Omniglot", "handwritten characters of 50 alphabets"),
     "flickr8k": ("real.flickr8k", "Flickr8k", "photographs with five captions each"),
     "lsp": ("real.lsp", "LSP", "Leeds Sports Pose, extended: photographs of people"),
 }
@@ -24,8 +28,9 @@ _SETS = {
 def available() -> dict[str, str]:
     """Name and one-line description of every data set.
 
-    >>> sorted(available())
-    ['cub', 'flickr8k', 'folder', 'glyphs', 'lsp', 'poses', 'rooms', 'scenes']
+    >>> sorted(available())  # doctest: +NORMALIZE_WHITESPACE
+    ['cars', 'cub', 'flickr8k', 'folder', 'glyphs', 'inshop', 'lsp', 'omniglot', 'poses', 'rooms',
+     'scenes', 'sop']
     """
     return {name: description for name, (_, _, description) in _SETS.items()}
 
@@ -39,9 +44,10 @@ def load(
 ) -> Any:
     """Load one split of a data set.
 
-    Of sets with classes, "glyphs", "folder" and "cub", different splits have different classes: a
-    model is tested on classes it never saw. Sets with continuous labels, "poses", "rooms",
-    "scenes", "lsp" and "flickr8k", have the splits "query" and "gallery" in the place of "test".
+    Of sets with classes, "glyphs", "folder", "cub", "cars", "sop", "inshop" and "omniglot",
+    different splits have different classes: a model is tested on classes it never saw. Sets with
+    continuous labels, "poses", "rooms", "scenes", "lsp" and "flickr8k", have the splits "query" and
+    "gallery" in the place of "test"; and so has "inshop", with the same classes in both.
 
     Args:
         name: one of `available()`.
@@ -81,7 +87,7 @@ def is_rendered(name: str) -> bool:
 def _module(name: str) -> tuple[ModuleType, str]:
     """The module of a data set, and the name of its class."""
     if name not in _SETS:
-        close = difflib.get_close_matches(name, _SETS, n=1)
+        close = difflib.get_close_matches(name, _SETS, n=1, cutoff=0.65)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise ValueError(f"unknown data set {name!r}{hint}: there are {', '.join(_SETS)}")
     module, cls, _ = _SETS[name]

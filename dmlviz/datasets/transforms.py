@@ -18,16 +18,30 @@ HALF = (0.5, 0.5, 0.5)
 
 
 class glyph:
-    """Grey values as `(1, H, W)` in -1…1; with `train`, shifted by up to `shift` pixels."""
+    """Grey values as `(1, H, W)` in -1…1; with `train`, shifted by up to `shift` pixels.
 
-    def __init__(self, *, train: bool = False, shift: int = 3) -> None:
+    Args:
+        train: shift at random.
+        shift: by up to so many pixels each way, the rim continued outwards.
+        size: side of the square that the image is resized to; None: as it is.
+        invert: exchange light and dark, which makes ink on paper bright on black.
+    """
+
+    def __init__(
+        self, *, train: bool = False, shift: int = 3, size: int | None = None, invert: bool = False
+    ) -> None:
         self.shift = shift if train else 0
+        self.size, self.invert = size, invert
 
     def __call__(self, image: Image.Image) -> Tensor:
-        return _shifted(_grey(image), self.shift)
+        if self.size is not None:  # grey first: black and white alone cannot be interpolated
+            size = (self.size, self.size)
+            image = image.convert("L").resize(size, Image.Resampling.BILINEAR)
+        x = _grey(image)
+        return _shifted(-x if self.invert else x, self.shift)
 
     def __repr__(self) -> str:
-        return f"glyph(shift={self.shift})"
+        return f"glyph(shift={self.shift}, size={self.size}, invert={self.invert})"
 
 
 class glyph_views:

@@ -11,7 +11,7 @@ from dmlviz.datasets.base import collate
 from dmlviz.datasets.continuous import ContinuousDataset
 from dmlviz.evaluation.graded import mean_label_distance, ndcg
 from dmlviz.evaluation.report import GradedReport
-from dmlviz.evaluation.retrieval import retrieval_metrics
+from dmlviz.evaluation.retrieval import check_protocol, retrieval_metrics
 
 
 @torch.no_grad()
@@ -60,6 +60,7 @@ def evaluate(
     gallery: Dataset[Any] | None = None,
     ks: Iterable[int] | None = None,
     metric: str | None = None,
+    protocol: str = "standard",
     nmi: bool = True,
     batch_size: int = 256,
     workers: int = 0,
@@ -75,11 +76,18 @@ def evaluate(
         nmi: see `retrieval_metrics`; continuous labels have none.
         metric: "cosine" or "euclidean"; None: Euclidean for an `EmbeddingNet` that does not
             normalise its output, cosine otherwise.
+        protocol: "inshop" for the hit rule of In-shop Clothes, see `recall_at_k`; classes only.
         batch_size, workers: of the loader.
 
     Returns:
         A `RetrievalReport`, or a `GradedReport` for a `ContinuousDataset`.
     """
+    check_protocol(protocol)  # before the work
+    if protocol != "standard" and isinstance(dataset, ContinuousDataset):
+        raise ValueError(
+            f"protocol {protocol!r} is a rule for classes, but {dataset!r} has continuous labels: "
+            "leave it out"
+        )
     x, y = embed(model, dataset, batch_size=batch_size, workers=workers)
     gx, gy = (
         (None, None)
@@ -100,7 +108,9 @@ def evaluate(
             metric=metric,
         )
     ks = (1, 2, 4, 8) if ks is None else ks
-    return retrieval_metrics(x, y, ks, metric, gallery=gx, gallery_labels=gy, nmi=nmi)
+    return retrieval_metrics(
+        x, y, ks, metric, gallery=gx, gallery_labels=gy, protocol=protocol, nmi=nmi
+    )
 
 
 def natural_metric(model: nn.Module) -> str:

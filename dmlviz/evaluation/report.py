@@ -38,6 +38,7 @@ class RetrievalReport(_Table):
         queries, gallery_size: how many images searched, and among how many.
         without_relevant: queries with no other image of their class; they count as misses.
         metric: "cosine" or "euclidean".
+        protocol: "standard", or "inshop": the hit rule of In-shop Clothes.
     """
 
     recall: dict[int, float]
@@ -48,6 +49,7 @@ class RetrievalReport(_Table):
     gallery_size: int
     without_relevant: int
     metric: str
+    protocol: str = "standard"
 
     def rows(self) -> list[tuple[str, str]]:
         """Name and value of each figure, in per cent, ready to print."""
@@ -60,6 +62,8 @@ class RetrievalReport(_Table):
     def note(self) -> str:
         """What was searched, and what to know about it."""
         text = f"{self.queries:,} queries, gallery of {self.gallery_size:,}, {self.metric}"
+        if self.protocol != "standard":
+            text += f", protocol {self.protocol!r}"
         if self.without_relevant:
             text += f"; {self.without_relevant:,} queries without a relevant image count as misses"
         return text

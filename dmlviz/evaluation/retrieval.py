@@ -12,6 +12,11 @@ similarity.
 it. So a collapsed embedding, in which everything is equally near, scores 0 and not 1. Queries
 without any relevant image count as misses, and the report says how many there were.
 
+The published numbers of In-shop Clothes follow another rule, `protocol="inshop"` (the code of Kim,
+Kim, Cho, Kwak: Proxy Anchor Loss, CVPR 2020): a query is a hit among the K nearest if fewer than K
+irrelevant images are *strictly* more similar than the best relevant one. Ties count for the query,
+and a collapsed embedding scores 1. It concerns Recall@K alone.
+
 No list of neighbours is needed: the rank of a relevant image follows from *counting* the
 irrelevant ones that are at least as similar. Memory stays bounded, a block of queries at a time.
 """
@@ -29,6 +34,7 @@ from dmlviz.evaluation.report import RetrievalReport
 from dmlviz.geometry import normalize
 
 METRICS = ("cosine", "euclidean")
+PROTOCOLS = ("standard", "inshop")
 _BLOCK = 2**24  # similarities held at a time: 64 MiB in float32
 
 
@@ -40,6 +46,7 @@ def recall_at_k(
     *,
     gallery: Any = None,
     gallery_labels: Any = None,
+    protocol: str = "standard",
 ) -> dict[int, float]:
     """Recall@K for each K, with ties counted against the query.
 
@@ -49,6 +56,7 @@ def recall_at_k(
         ks: the K's, each at least 1.
         metric: "cosine" or "euclidean".
         gallery, gallery_labels: search these `(M, D)`, `(M,)` instead of the queries themselves.
+        protocol: "standard", or "inshop": ties count for the query, see the top of this file.
 
     Returns:
         `{k: share of queries}` with shares in 0…1.
@@ -56,8 +64,9 @@ def recall_at_k(
     >>> recall_at_k([[0.0, 1.0], [0.1, 1.0], [1.0, 0.0]], [0, 0, 1], ks=[1])
     {1: 0.6666666666666666}
     """
+    check_protocol(protocol)
     data = Search.prepare(embeddings, labels, metric, gallery, gallery_labels)
-    before = torch.cat([before_best(block) for block in data.blocks()])
+    before = torch.cat([before_best(block, protocol) for block in data.blocks()])
     return _recall(before, ks)
 
 
@@ -69,21 +78,23 @@ def retrieval_metrics(
     *,
     gallery: Any = None,
     gallery_labels: Any = None,
+    protocol: str = "standard",
     nmi: bool = True,
     seed: int = 0,
 ) -> RetrievalReport:
     """Recall@K, R-precision, MAP@R and NMI of one embedding.
 
     Args:
-        embeddings, labels, ks, metric, gallery, gallery_labels: as for `recall_at_k`.
+        embeddings, labels, ks, metric, gallery, gallery_labels, protocol: as for `recall_at_k`.
         nmi: also cluster the gallery by k-means into as many clusters as classes, and report the
             normalised mutual information; it takes most of the time on large sets.
         seed: of k-means.
     """
+    check_protocol(protocol)
     data = Search.prepare(embeddings, labels, metric, gallery, gallery_labels)
     before, precision, mean_precision, relevant = [], [], [], []
     for block in data.blocks():
-        before.append(before_best(block))
+        before.append(before_best(block, protocol))
         rp, ap = _precisions_at_r(block)
         precision.append(rp)
         mean_precision.append(ap)
@@ -97,7 +108,14 @@ def retrieval_metrics(
         gallery_size=len(data.gallery),
         without_relevant=int((torch.cat(relevant) == 0).sum()),
         metric=metric,
+        protocol=protocol,
     )
+
+
+def check_protocol(protocol: str) -> None:
+    """Raise unless `protocol` is the name of one."""
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
 
 
 class _Block(NamedTuple):
@@ -195,10 +213,11 @@ def _members(gallery_labels: Tensor, query_labels: Tensor) -> tuple[Tensor, Tens
     return members, torch.where(known, place, len(classes))  # the last, empty row: no relevant
 
 
-def before_best(block: _Block) -> Tensor:
+def before_best(block: _Block, protocol: str = "standard") -> Tensor:
     """How many irrelevant images stand before the best relevant one; inf where there is none."""
     best = block.positive.amax(dim=1, keepdim=True)
-    before = (block.negative >= best).sum(dim=1).double()
+    stands_before = torch.gt if protocol == "inshop" else torch.ge
+    before = stands_before(block.negative, best).sum(dim=1).double()
     return before.masked_fill(best.squeeze(1).isinf(), torch.inf)
 
 

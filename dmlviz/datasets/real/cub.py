@@ -10,14 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-from PIL import Image
-
-from dmlviz.datasets.base import ImageDataset, Transform, check_split, open_image
+from dmlviz.datasets.base import Transform, check_split
 from dmlviz.datasets.download import fetch_release
+from dmlviz.datasets.real.photographs import Photographs, check_val, find_folder, hold_out
 from dmlviz.datasets.real.source import Download, Source
 from dmlviz.datasets.roots import PathLike, data_root
-from dmlviz.datasets.transforms import photo
 
 FOLDER = "CUB_200_2011"
 SOURCE = Source(
@@ -35,7 +32,7 @@ SOURCE = Source(
 )
 
 
-class CUB(ImageDataset):
+class CUB(Photographs):
     """CUB-200-2011 by classes: see the top of this file.
 
     Args:
@@ -65,13 +62,9 @@ class CUB(ImageDataset):
         download: bool = False,
     ) -> None:
         check_split(split, self.splits)
-        if split == "val" and val_classes == 0:
-            raise ValueError(
-                'CUB has no official "val" split: hold training classes out, with the same '
-                'val_classes=20 for "train" and for "val"'
-            )
+        check_val("CUB", split, val_classes)
         place = data_root(root)
-        if download and not any(_has_lists(f) for f in (place / FOLDER, place)):
+        if download and find_folder(place, [FOLDER], "images.txt") is None:
             fetch_release(SOURCE, place)
         self.folder = _find(place)
         paths = _read(self.folder / "images.txt")
@@ -94,45 +87,27 @@ class CUB(ImageDataset):
                 f"{self.folder / 'classes.txt'} does not name class {unnamed[0]}: "
                 "the file is cut short, unpack the archive again"
             )
-        position = {c: i for i, c in enumerate(wanted)}
-        members = [i for i in sorted(paths) if labels[i] in position]
-        self.paths = [self.folder / "images" / paths[i] for i in members]
-        _check_files(self.paths)
-        super().__init__(
-            split,
-            classes=[names[c].split(".", 1)[-1].replace("_", " ") for c in wanted],
-            targets=torch.tensor([position[labels[i]] for i in members]),
-            transform=transform or photo(train=split == "train"),
-        )
-        if val_classes == 0:
-            SOURCE.compare("CUB", split, len(self.classes), len(self), stacklevel=3)
-
-    def image(self, index: int) -> Image.Image:
-        return open_image(self.paths[index])
+        classes = {c: names[c].split(".", 1)[-1].replace("_", " ") for c in wanted}
+        members = [
+            (self.folder / "images" / paths[i], labels[i])
+            for i in sorted(paths)
+            if labels[i] in classes
+        ]
+        whole = val_classes == 0
+        super().__init__(split, classes, members, transform, SOURCE if whole else None)
 
 
 def _class_ids(split: str, ids: list[int], val_classes: int) -> list[int]:
     """Official ids of the split's classes, among those that the lists name."""
-    train = [c for c in ids if c <= 100]
-    if not 0 <= val_classes < max(len(train), 1):
-        raise ValueError(
-            f"val_classes must leave training classes: at most {len(train) - 1}, got {val_classes}"
-        )
-    if split == "test":
-        return [c for c in ids if c > 100]
-    held_out = len(train) - val_classes
-    return train[:held_out] if split == "train" else train[held_out:]
-
-
-def _has_lists(folder: Path) -> bool:
-    return (folder / "images.txt").is_file()
+    train = hold_out([c for c in ids if c <= 100], split, val_classes)
+    return [c for c in ids if c > 100] if split == "test" else train
 
 
 def _find(root: Path) -> Path:
     """The folder with the official lists."""
-    for folder in (root / FOLDER, root):
-        if _has_lists(folder):
-            return folder
+    folder = find_folder(root, [FOLDER], "images.txt")
+    if folder is not None:
+        return folder
     if (root / FOLDER).is_dir():
         raise FileNotFoundError(
             f"{root / FOLDER} has no images.txt: unpack the official {FOLDER}.tgz there again, or "
@@ -164,12 +139,3 @@ def _read(path: Path, kind: Callable[[str], Any] = str) -> dict[int, Any]:
                 "the file is damaged, unpack the archive again"
             ) from None
     return entries
-
-
-def _check_files(paths: list[Path]) -> None:
-    broken = [p for p in paths if not p.is_file() or p.stat().st_size == 0]
-    if broken:
-        raise FileNotFoundError(
-            f"{len(broken)} of {len(paths)} images are missing or empty, such as {broken[0]}: "
-            "unpack the archive again"
-        )

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
@@ -14,12 +15,12 @@ class Download:
         url: its address.
         checksum: "md5:…" or "sha256:…" as published; None where none is: then the sha256 of the
             first download is kept beside it, and later ones are compared with that.
-        size: in words, such as "1.1 GB".
+        size: in words, such as "1.1 GB"; "" where none is published.
     """
 
     url: str
     checksum: str | None
-    size: str
+    size: str = ""
 
     @property
     def file(self) -> str:
@@ -42,6 +43,7 @@ class Source:
         by_hand: what to do where nothing can be fetched.
         official: `(classes, images)` of each split in the papers' table; classes is 0 for sets
             with continuous labels.
+        aliases: other names that the folder may have.
     """
 
     folder: str
@@ -50,6 +52,15 @@ class Source:
     downloads: tuple[Download, ...] = ()
     by_hand: str = ""
     official: tuple[tuple[str, int, int], ...] = ()
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        return (self.folder, *self.aliases)
+
+    def is_in(self, root: Path) -> bool:
+        """Whether a folder of the data set lies below the data root."""
+        return any((root / folder).is_dir() for folder in self.folders)
 
     @property
     def archives(self) -> tuple[Download, ...]:

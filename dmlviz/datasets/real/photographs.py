@@ -1,0 +1,99 @@
+"""What the benchmarks of photographs have in common: a folder found by its lists, image files that
+exist, classes of the release that become targets 0…C-1, training classes held out as "val".
+"""
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from numbers import Integral
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from PIL import Image
+
+from dmlviz.datasets.base import ImageDataset, Transform, open_image
+from dmlviz.datasets.real.source import Source
+from dmlviz.datasets.transforms import photo
+
+T = TypeVar("T")
+
+
+class Photographs(ImageDataset):
+    """Images in files, by classes.
+
+    Args:
+        split: the split; images of "train" are augmented by the default transform.
+        classes: `{key of the class in the release: its name}`, in the order of the targets.
+        members: `(file, key of its class)` of each image, in order.
+        transform: from a PIL image to a float tensor; None: 224 x 224 with ImageNet's
+            normalisation, random crops and flips on the training split.
+        source: warn where the split is not of the size stated there; None: the user has changed it.
+
+    Attributes:
+        paths: of the images.
+
+    Raises:
+        FileNotFoundError: an image is missing or empty.
+    """
+
+    def __init__(
+        self,
+        split: str,
+        classes: Mapping[Any, str],
+        members: Iterable[tuple[Path, Hashable]],
+        transform: Transform | None,
+        source: Source | None,
+    ) -> None:
+        position = {key: i for i, key in enumerate(classes)}
+        members = list(members)
+        self.paths = [path for path, _ in members]
+        _check_files(self.paths)
+        super().__init__(
+            split,
+            classes=list(classes.values()),
+            targets=torch.tensor([position[key] for _, key in members]),
+            transform=transform or photo(train=split == "train"),
+        )
+        if source is not None:  # the warning shall point at the line that called load
+            source.compare(type(self).__name__, split, len(self.classes), len(self), stacklevel=4)
+
+    def image(self, index: int) -> Image.Image:
+        return open_image(self.paths[index])
+
+
+def check_val(title: str, split: str, held_out: int, example: str = "val_classes=20") -> None:
+    """Raise where the split "val" is asked for, but no classes for it."""
+    if split == "val" and held_out == 0:
+        raise ValueError(
+            f'{title} has no official "val" split: hold training classes out, with the same '
+            f'{example} for "train" and for "val"'
+        )
+
+
+def hold_out(
+    classes: Sequence[T], split: str, held_out: int, argument: str = "val_classes"
+) -> list[T]:
+    """Training classes of the split "train" or "val": the last `held_out` are those of "val"."""
+    if not isinstance(held_out, Integral):
+        raise TypeError(f"{argument} must be a whole number of classes, got {held_out!r}")
+    if not 0 <= held_out < max(len(classes), 1):
+        raise ValueError(
+            f"{argument} must leave training classes: at most {max(len(classes) - 1, 0)}, "
+            f"got {held_out}"
+        )
+    border = len(classes) - held_out
+    return list(classes[border:] if split == "val" else classes[:border])
+
+
+def find_folder(root: Path, names: Sequence[str], *lists: str) -> Path | None:
+    """The folder, one of `names` in `root` or `root` itself, that holds one of the lists."""
+    folders = [*(root / name for name in names), root]
+    return next((f for f in folders if any((f / file).is_file() for file in lists)), None)
+
+
+def _check_files(paths: Sequence[Path]) -> None:
+    broken = [p for p in paths if not p.is_file() or p.stat().st_size == 0]
+    if broken:
+        raise FileNotFoundError(
+            f"{len(broken)} of {len(paths)} images are missing or empty, such as {broken[0]}: "
+            "unpack the archive again"
+        )
