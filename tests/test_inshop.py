@@ -217,7 +217,7 @@ def test_folder_without_the_list_is_an_error(folder):
 @pytest.mark.parametrize("exists", [True, False])
 def test_wrong_root_is_an_error_with_the_way_to_get_the_data(tmp_path, exists):
     root = tmp_path if exists else tmp_path / "nowhere"
-    message = r"no inshop in .*InShopRetrieval.*password.*img\.zip.*DMLVIZ_DATA"
+    message = r"no inshop in .*mmlab.*password.*img\.zip.*DMLVIZ_DATA"
     with pytest.raises(FileNotFoundError, match=message):
         load("inshop", "train", root=root)
 

@@ -69,7 +69,7 @@ def get(name: str, root: PathLike | None = None) -> int:
         print(f"{folder} is already here")
     try:
         with _warnings_as_lines():
-            if source.downloads:
+            if source.downloads and (folder.is_dir() or not here):
                 fetch_release(source, place)
     except RuntimeError as error:  # a download that failed
         print(error, file=sys.stderr)

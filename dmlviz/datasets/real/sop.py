@@ -89,8 +89,8 @@ def _find(root: Path) -> Path:
             f"{root / FOLDER} has no Ebay_train.txt: unpack the official {FOLDER}.zip there again"
         )
     raise FileNotFoundError(
-        f"no {FOLDER} in {root}: download {SOURCE.downloads[0].url} "
-        f"({SOURCE.downloads[0].size}), unpack it, and pass root= (or set DMLVIZ_DATA to) the "
+        f"no {FOLDER} in {root}: download {SOURCE.downloads[0].url}, "
+        f"unpack it, and pass root= (or set DMLVIZ_DATA to) the "
         f"folder that holds {FOLDER}/"
     )
 
