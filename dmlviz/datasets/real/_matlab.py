@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 
-def load_struct(path: Path, name: str) -> Any:
+def load_variable(path: Path, name: str) -> Any:
     """The variable `name` of a MATLAB file: arrays without dimensions of one, structs as objects.
 
     Raises:

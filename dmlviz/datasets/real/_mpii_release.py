@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from dmlviz.datasets.real._matlab import field, load_struct, number, structs
+from dmlviz.datasets.real._matlab import field, load_variable, number, structs
 
 JOINTS = (  # by id
     *("right ankle", "right knee", "right hip", "left hip", "left knee", "left ankle"),
@@ -69,7 +69,7 @@ def read_people(path: Path) -> People:
 
 @lru_cache(maxsize=2)
 def _read(path: Path, modified: int, size: int) -> People:
-    release = load_struct(path, "RELEASE")
+    release = load_variable(path, "RELEASE")
     images = structs(field(release, "annolist"))
     train = np.ravel(field(release, "img_train"))
     apart = field(release, "single_person")
