@@ -14,16 +14,19 @@ _SETS = {
     "scenes": ("rendered.scenes", "Scenes", "shapes with captions, rendered here"),
     "folder": ("folder", "Folder", "your own images, as root/class/image"),
     "cub": ("real.cub", "CUB", "CUB-200-2011: photographs of 200 kinds of birds"),
+    "coco": ("real.coco", "COCO", "MS-COCO: photographs with five captions or more each"),
     "flickr8k": ("real.flickr8k", "Flickr8k", "photographs with five captions each"),
     "lsp": ("real.lsp", "LSP", "Leeds Sports Pose, extended: photographs of people"),
+    "lsun": ("real.lsun", "LSUN", "LSUN room layout: photographs of rooms and their layouts"),
+    "mpii": ("real.mpii", "MPII", "MPII Human Pose: people in frames of videos"),
 }
 
 
 def available() -> dict[str, str]:
     """Name and one-line description of every data set.
 
-    >>> sorted(available())
-    ['cub', 'flickr8k', 'folder', 'glyphs', 'lsp', 'poses', 'rooms', 'scenes']
+    >>> print(*sorted(available()))
+    coco cub flickr8k folder glyphs lsp lsun mpii poses rooms scenes
     """
     return {name: description for name, (_, _, description) in _SETS.items()}
 
@@ -39,7 +42,8 @@ def load(
 
     Of sets with classes, "glyphs", "folder" and "cub", different splits have different classes: a
     model is tested on classes it never saw. Sets with continuous labels, "poses", "rooms",
-    "scenes", "lsp" and "flickr8k", have the splits "query" and "gallery" in the place of "test".
+    "scenes", "lsp", "mpii", "lsun", "flickr8k" and "coco", have the splits "query" and "gallery"
+    in the place of "test".
 
     Args:
         name: one of `available()`.
