@@ -17,8 +17,8 @@ of a mask are 1…5, one number for each kind of surface in all masks alike. Whi
 wall has no part in the distance.
 
 The challenge's site is gone, and none of its files was at hand: we know the format at second hand,
-and this loader was tested on files made in it. The lists also hold corner points and a type of room; drawing masks from those
-needs the challenge's own table of types, so masks have to be there.
+and this loader was tested on files made in it. The lists also hold corner points and a type of
+room; drawing masks from those needs the challenge's own table of types, so masks have to be there.
 """
 
 from pathlib import Path
