@@ -147,9 +147,10 @@ def test_messy_release_reads(tmp_path):
 
 
 def test_release_of_one_image_reads(tmp_path):
-    save(tmp_path / FILE, [[person(random_joints(1)[0])]], [1], [[1]])
+    save(tmp_path / FILE, [[person(joints) for joints in random_joints(3)]], [1], [[1, 3]])
     read = read_people(tmp_path / FILE)
-    assert (read.images, read.numbers, read.apart.tolist()) == ([name(0)], [1], [True])
+    assert (read.images, read.numbers) == ([name(0)] * 3, [1, 2, 3])
+    assert read.apart.tolist() == [True, False, True]
 
 
 def test_changed_file_is_read_again(folder):

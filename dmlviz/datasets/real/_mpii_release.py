@@ -58,7 +58,7 @@ class People:
 
 
 def read_people(path: Path) -> People:
-    """Read the annotation file; the last two that were read are kept, as it takes half a minute.
+    """Read the annotation file; the last two that were read are kept, as it takes a minute.
 
     Raises:
         ValueError: the file is damaged, or is not this one.
