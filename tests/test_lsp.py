@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 from scipy.io import savemat
 
+from dmlviz.datasets import joints
 from dmlviz.datasets.joints import shared_joint_distances
 from dmlviz.datasets.real import lsp
 from dmlviz.datasets.real.lsp import LSP
@@ -193,7 +194,7 @@ def test_label_distances_equal_the_naive_loop(folder):
 def test_blocks_of_rows_make_no_difference(folder, monkeypatch):
     dataset = LSP("train", root=folder.parent)
     whole = dataset.label_distances()
-    monkeypatch.setattr(lsp, "_BLOCK", 50)  # two rows at a time
+    monkeypatch.setattr(joints, "_BLOCK", 50)  # two rows at a time
     torch.testing.assert_close(dataset.label_distances(), whole)
 
 

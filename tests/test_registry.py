@@ -23,7 +23,7 @@ def test_unknown_name_lists_the_data_sets():
 def test_available_describes_every_data_set_in_a_line():
     classes, distances = (
         {"cars", "cub", "folder", "glyphs", "inshop", "omniglot", "sop"},
-        {"flickr8k", "lsp", "poses", "rooms", "scenes"},
+        {"coco", "flickr8k", "lsp", "lsun", "mpii", "poses", "rooms", "scenes"},
     )
     assert set(available()) == classes | distances
     for description in available().values():

@@ -8,15 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
+from dmlviz.datasets.layouts import layout_distances
 from dmlviz.datasets.rendered import rooms
-from dmlviz.datasets.rendered.rooms import (
-    Rooms,
-    RoomView,
-    draw_layouts,
-    layout_distances,
-    layouts,
-    render,
-)
+from dmlviz.datasets.rendered.rooms import Rooms, RoomView, draw_layouts, layouts, render
 
 SMALL = {"train": 24, "val": 9, "query": 6, "gallery": 15}
 CACHE = Path("rooms", f"v{rooms.VERSION}-query.npz")

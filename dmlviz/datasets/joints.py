@@ -20,23 +20,29 @@ JOINTS = (
     *("neck", "head top"),
 )
 
+_BLOCK = 2**20  # pairs of poses at a time, 4 MB for each of some ten matrices
+
 
 def shared_joint_distances(x: tuple[Tensor, Tensor], y: tuple[Tensor, Tensor]) -> Tensor:
     """The distance D of the formula above.
 
     Args:
-        x, y: joints `(R, 14, 2)` and `(C, 14, 2)`, and which of them are known, `(R, 14)` and
-            `(C, 14)`. Every two poses must share a joint.
+        x, y: J joints `(R, J, 2)` and `(C, J, 2)`, and which of them are known, `(R, J)` and
+            `(C, J)`. Every two poses must share a joint.
 
     Returns:
         `(R, C)`.
     """
+    rows = max(1, _BLOCK // max(1, len(y[0])))
+    if len(x[0]) > rows:
+        parts = zip(x[0].split(rows), x[1].split(rows), strict=True)
+        return torch.cat([shared_joint_distances(part, y) for part in parts])
     (xs, x_known), (ys, y_known) = _near_origin(*x), _near_origin(*y)
     shared = x_known @ y_known.T  # |K| of each pair
     mx, sx = _frames(xs, y_known, shared)
     my, sy = (value.transpose(-1, -2) for value in _frames(ys, x_known, shared.T))
     total = torch.zeros_like(shared)
-    for k in range(xs.shape[1]):  # joint by joint: never (R, C, 14, 2)
+    for k in range(xs.shape[1]):  # joint by joint: never (R, C, J, 2)
         ux = (xs[:, k].T[:, :, None] - mx) / sx
         uy = (ys[:, k].T[:, None, :] - my) / sy
         total += torch.hypot(*(ux - uy)) * (x_known[:, k, None] * y_known[:, k])

@@ -20,17 +20,19 @@ _SETS = {
     "sop": ("real.sop", "SOP", "Stanford Online Products: photographs of 22,634 things for sale"),
     "inshop": ("real.inshop", "InShop", "In-shop Clothes: photographs of 7,982 pieces of clothing"),
     "omniglot": ("real.omniglot", "Omniglot", "handwritten characters of 50 alphabets"),
+    "coco": ("real.coco", "COCO", "MS-COCO: photographs with five captions or more each"),
     "flickr8k": ("real.flickr8k", "Flickr8k", "photographs with five captions each"),
     "lsp": ("real.lsp", "LSP", "Leeds Sports Pose, extended: photographs of people"),
+    "lsun": ("real.lsun", "LSUN", "LSUN room layout: photographs of rooms and their layouts"),
+    "mpii": ("real.mpii", "MPII", "MPII Human Pose: people in frames of videos"),
 }
 
 
 def available() -> dict[str, str]:
     """Name and one-line description of every data set.
 
-    >>> sorted(available())  # doctest: +NORMALIZE_WHITESPACE
-    ['cars', 'cub', 'flickr8k', 'folder', 'glyphs', 'inshop', 'lsp', 'omniglot', 'poses', 'rooms',
-     'scenes', 'sop']
+    >>> print(*sorted(available()))
+    cars coco cub flickr8k folder glyphs inshop lsp lsun mpii omniglot poses rooms scenes sop
     """
     return {name: description for name, (_, _, description) in _SETS.items()}
 
@@ -46,8 +48,9 @@ def load(
 
     Of sets with classes, "glyphs", "folder", "cub", "cars", "sop", "inshop" and "omniglot",
     different splits have different classes: a model is tested on classes it never saw. Sets with
-    continuous labels, "poses", "rooms", "scenes", "lsp" and "flickr8k", have the splits "query" and
-    "gallery" in the place of "test"; and so has "inshop", with the same classes in both.
+    continuous labels, "poses", "rooms", "scenes", "lsp", "mpii", "lsun", "flickr8k" and "coco",
+    have the splits "query" and "gallery" in the place of "test"; and so has "inshop", with the same
+    classes in both.
 
     Args:
         name: one of `available()`.

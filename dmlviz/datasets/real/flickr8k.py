@@ -3,28 +3,22 @@
 Evaluation Metrics, JAIR 2013). For research, from its authors; not ours to hand on.
 
 There are no classes: the distance between two labels is the relaxed word mover's distance between
-the captions of two images (`captions`), with word vectors learned from the training captions. It
-stands in for the caption retrieval of Kim et al. (Deep Metric Learning Beyond Binary Supervision,
-CVPR 2019), who used, as far as we know, MS-COCO.
+the captions of two images (`captioned`). It stands in for the caption retrieval of Kim et al. (Deep
+Metric Learning Beyond Binary Supervision, CVPR 2019), who used, as far as we know, MS-COCO.
 
 The official lists divide the images into 6,000 for training, 1,000 for validation (dev) and 1,000
 for testing. Of the test list, our choice, every fifth image from the first on is a query (200), and
 the gallery is the rest (800).
 """
 
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-from torch import Tensor
-
-from dmlviz.datasets.base import Transform, check_split, open_image
-from dmlviz.datasets.captions import learn_vocabulary, relaxed_distance
-from dmlviz.datasets.continuous import ContinuousDataset
+from dmlviz.datasets.base import Transform, check_split
+from dmlviz.datasets.real.captioned import CaptionedImages, Vectors
+from dmlviz.datasets.real.source import Source
 from dmlviz.datasets.roots import PathLike, data_root
-from dmlviz.datasets.transforms import photo
 
 FOLDER = "flickr8k"
 CAPTIONS = "Flickr8k.token.txt"
@@ -35,11 +29,20 @@ LISTS = {
     "gallery": "Flickr_8k.testImages.txt",
 }
 IMAGES = ("Flicker8k_Dataset", "Flickr8k_Dataset", "Images", "images")  # the first is the official
-OFFICIAL = {"train": 6000, "val": 1000, "query": 200, "gallery": 800}
 QUERY_EVERY = 5
+SOURCE = Source(
+    folder=FOLDER,
+    page="Micah Hodosh, Peter Young and Julia Hockenmaier, University of Illinois",
+    licence="photographs of many authors: see its authors' terms",
+    by_hand=(
+        "get Flickr8k from its authors (there is no download from here) and unpack its texts and "
+        f"its images to {FOLDER}/"
+    ),
+    official=(("train", 0, 6000), ("val", 0, 1000), ("query", 0, 200), ("gallery", 0, 800)),
+)
 
 
-class Flickr8k(ContinuousDataset):
+class Flickr8k(CaptionedImages):
     """Flickr8k with its captions: see the top of this file.
 
     Args:
@@ -64,9 +67,6 @@ class Flickr8k(ContinuousDataset):
 
     name = "flickr8k"
     splits = ("train", "val", "query", "gallery")
-    unit = "relaxed word mover's distance, 0 to 2"
-    smallest_distance = 0.4  # hardly any two descriptions of one image are nearer
-    flips = True
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Flickr8k(ContinuousDataset):
         root: PathLike | None = None,
         transform: Transform | None = None,
         *,
-        vectors: Mapping[str, Sequence[float]] | None = None,
+        vectors: Vectors | None = None,
     ) -> None:
         check_split(split, self.splits)
         self.folder = _find(data_root(root))
@@ -86,27 +86,16 @@ class Flickr8k(ContinuousDataset):
                 for number, (image, line) in enumerate(members.items())
                 if (number % QUERY_EVERY == 0) == (split == "query")
             }
-        self.paths = _image_files(self.folder, LISTS[split], members)
-        self.captions = [texts[image] for image in members]
         training = _read_list(self.folder / LISTS["train"], texts)
-        vocabulary = learn_vocabulary([texts[image] for image in training], vectors=vectors)
-        self._words = vocabulary.encode(self.captions)
-        super().__init__(split, transform or photo(train=split == "train"))
-        if len(self) != OFFICIAL[split]:
-            warnings.warn(
-                f"this Flickr8k {split!r} split has {len(self):,} images, the official one "
-                f"{OFFICIAL[split]:,}: results on it cannot be compared with others",
-                stacklevel=3,
-            )
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def image(self, index: int) -> Image.Image:
-        return open_image(self.paths[index])
-
-    def _distances(self, rows: Tensor, other: Any, columns: Tensor) -> Tensor:
-        return relaxed_distance(self._words.take(rows), other._words.take(columns))
+        super().__init__(
+            split,
+            _image_files(self.folder, LISTS[split], members),
+            [texts[image] for image in members],
+            training=[texts[image] for image in training],
+            vectors=vectors,
+            transform=transform,
+        )
+        SOURCE.compare("Flickr8k", split, 0, len(self), stacklevel=3)
 
 
 def _find(root: Path) -> Path:
@@ -115,9 +104,8 @@ def _find(root: Path) -> Path:
         if (folder / CAPTIONS).is_file():
             return folder
     raise FileNotFoundError(
-        f"no {FOLDER}/{CAPTIONS} in {root}: get Flickr8k from its authors (there is no download "
-        f"from here) and unpack its texts and its images to {root / FOLDER}/, or pass root= (or "
-        f"set DMLVIZ_DATA to) the folder that holds {FOLDER}/"
+        f"no {FOLDER}/{CAPTIONS} in {root}: {SOURCE.by_hand} there, or pass root= (or set "
+        f"DMLVIZ_DATA to) the folder that holds {FOLDER}/"
     )
 
 

@@ -15,7 +15,6 @@ There is no official split for retrieval. Here an image belongs to "train" (60 %
 ten joints are left out, so that every two poses share at least six.
 """
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +25,22 @@ from torch import Tensor
 from dmlviz.datasets.base import Transform, check_split, open_image
 from dmlviz.datasets.continuous import ContinuousDataset
 from dmlviz.datasets.joints import JOINTS, shared_joint_distances
+from dmlviz.datasets.real.shares import SHARES, members
+from dmlviz.datasets.real.source import Source
 from dmlviz.datasets.roots import PathLike, data_root
 from dmlviz.datasets.transforms import rgb
 
 FOLDER = "lsp_extended"
+SOURCE = Source(
+    folder=FOLDER,
+    page="Sam Johnson and Mark Everingham, University of Leeds",
+    licence="photographs of many authors: see its authors' terms",
+    by_hand=(
+        "get the Leeds Sports Pose extended data set from its authors, unpack it as "
+        f"{FOLDER}/, with joints.mat and images/ in it"
+    ),
+)
 MIN_JOINTS = 10
-SHARES = {"train": 0.60, "val": 0.10, "query": 0.05, "gallery": 0.25}
-_BLOCK = 2**20  # pairs of poses at a time, 4 MB for each of some ten matrices
 
 
 class LSP(ContinuousDataset):
@@ -101,12 +109,7 @@ class LSP(ContinuousDataset):
 
     def _distances(self, rows: Tensor, other: "LSP", columns: Tensor) -> Tensor:
         theirs = other.joints[columns], other.visible[columns]
-        step = max(1, _BLOCK // max(1, len(columns)))
-        blocks = [
-            shared_joint_distances((self.joints[block], self.visible[block]), theirs)
-            for block in rows.split(step)
-        ]
-        return torch.cat(blocks) if blocks else torch.zeros(0, len(columns))
+        return shared_joint_distances((self.joints[rows], self.visible[rows]), theirs)
 
 
 def _find(root: Path) -> Path:
@@ -120,9 +123,8 @@ def _find(root: Path) -> Path:
             "extended data set there again"
         )
     raise FileNotFoundError(
-        f"no {FOLDER} in {root}: get the Leeds Sports Pose extended data set from its authors, "
-        f"unpack it as {FOLDER}/, with joints.mat and images/ in it, and pass root= (or set "
-        f"DMLVIZ_DATA to) the folder that holds {FOLDER}/"
+        f"no {FOLDER} in {root}: {SOURCE.by_hand}, and pass root= (or set DMLVIZ_DATA to) the "
+        f"folder that holds {FOLDER}/"
     )
 
 
@@ -171,15 +173,11 @@ def _image_paths(folder: Path, n: int, digits: int) -> list[Path]:
 
 def _members(split: str, known: np.ndarray) -> list[int]:
     """The images of a split, by rows of `known`."""
-    # Hashes, because they shuffle alike with every version of every library.
-    order = sorted(range(len(known)), key=lambda i: hashlib.sha256(str(i).encode()).digest())
-    ends = np.cumsum([0, *SHARES.values()]) * len(known)
-    k = list(SHARES).index(split)
-    part = sorted(order[round(ends[k]) : round(ends[k + 1])])
-    members = [i for i in part if known[i].sum() >= MIN_JOINTS]
-    if not members:
+    part = members(split, [str(i) for i in range(len(known))])
+    chosen = [i for i in part if known[i].sum() >= MIN_JOINTS]
+    if not chosen:
         raise ValueError(
             f"of the {len(known):,} images, none with {MIN_JOINTS} known joints falls into the "
             f"split {split!r}: the data set is too small"
         )
-    return members
+    return chosen

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from dmlviz.datasets.base import ImageDataset, Transform, open_image
+from dmlviz.datasets.real.files import check_files
 from dmlviz.datasets.real.source import Source
 from dmlviz.datasets.transforms import photo
 
@@ -46,7 +47,7 @@ class Photographs(ImageDataset):
         position = {key: i for i, key in enumerate(classes)}
         members = list(members)
         self.paths = [path for path, _ in members]
-        _check_files(self.paths)
+        check_files(self.paths, "unpack the archive again")
         super().__init__(
             split,
             classes=list(classes.values()),
@@ -88,12 +89,3 @@ def find_folder(root: Path, names: Sequence[str], *lists: str) -> Path | None:
     """The folder, one of `names` in `root` or `root` itself, that holds one of the lists."""
     folders = [*(root / name for name in names), root]
     return next((f for f in folders if any((f / file).is_file() for file in lists)), None)
-
-
-def _check_files(paths: Sequence[Path]) -> None:
-    broken = [p for p in paths if not p.is_file() or p.stat().st_size == 0]
-    if broken:
-        raise FileNotFoundError(
-            f"{len(broken)} of {len(paths)} images are missing or empty, such as {broken[0]}: "
-            "unpack the archive again"
-        )

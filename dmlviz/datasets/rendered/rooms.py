@@ -12,11 +12,7 @@ five surfaces are named relative to the view. The front wall is the one whose no
 of the gaze; the yaw stays within ±40°, so that no wall ever changes its name and the mask is
 continuous in the camera. Behind the camera the room is open and its side walls go on.
 
-The label distance of two rooms is that of their masks a and b, with S the surfaces in a or in b:
-
-    d(a, b) = 1 - mIoU = 1 - mean over s in S of  |a = s and b = s| / |a = s or b = s|.
-
-A surface that has only just come into view counts as much as a large one, so d jumps there.
+The label distance of two rooms is that of their masks, 1 - mIoU: see `datasets.layouts`.
 
 What covers the surfaces has no part in the label: colours, tiles, wallpaper, furniture, windows,
 pictures (masks look through them), light, exposure, noise. See `_room_looks`.
@@ -35,6 +31,7 @@ from torch import Tensor
 
 from dmlviz.datasets.base import Transform, check_index, check_split
 from dmlviz.datasets.continuous import ContinuousDataset
+from dmlviz.datasets.layouts import layout_distances
 from dmlviz.datasets.rendered._cache import Arrays, cached
 from dmlviz.datasets.rendered._room_looks import paint
 from dmlviz.datasets.roots import PathLike, data_root
@@ -90,7 +87,7 @@ class Rooms(ContinuousDataset):
         return Image.fromarray(self._pixels[index])
 
     def _distances(self, rows: Tensor, other: Any, columns: Tensor) -> Tensor:
-        return layout_distances(self.masks[rows], other.masks[columns])
+        return layout_distances(self.masks[rows], other.masks[columns], len(SURFACES))
 
 
 class RoomView:
@@ -111,20 +108,6 @@ class RoomView:
 
     def __repr__(self) -> str:
         return f"RoomView(jitter={self.jitter})"
-
-
-def layout_distances(a: Tensor, b: Tensor) -> Tensor:
-    """1 - mIoU of masks `(R, H, W)` and `(C, H, W)`: `(R, C)`, one matrix product per surface."""
-    if len(a) > 1024:  # a few matrices of 1024 x C at a time
-        return torch.cat([layout_distances(block, b) for block in a.split(1024)])
-    total, count = torch.zeros(len(a), len(b)), torch.zeros(len(a), len(b))
-    for surface in range(len(SURFACES)):
-        in_a, in_b = ((m == surface).flatten(1).float() for m in (a, b))
-        both = in_a @ in_b.T
-        either = in_a.sum(1)[:, None] + in_b.sum(1) - both
-        total += both / either.clamp(min=1)
-        count += either > 0
-    return 1 - total / count
 
 
 def render(n: int, seed: int | list[int]) -> Arrays:
