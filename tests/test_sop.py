@@ -198,7 +198,7 @@ def test_folder_without_lists_is_an_error(folder):
 @pytest.mark.parametrize("exists", [True, False])
 def test_wrong_root_is_an_error_with_the_way_to_get_the_data(tmp_path, exists):
     root = tmp_path if exists else tmp_path / "nowhere"
-    message = r"no Stanford_Online_Products in .*download http\S+\.zip .*DMLVIZ_DATA"
+    message = r"no Stanford_Online_Products in .*download http\S+\.zip, .*DMLVIZ_DATA"
     with pytest.raises(FileNotFoundError, match=message):
         load("sop", "train", root=root)
 
