@@ -58,7 +58,7 @@ class Known(datasets.ContinuousFeatures):
 
 
 def main() -> None:
-    options = frozen.parser(__doc__.splitlines()[0]).parse_args()
+    options = frozen.parser(__doc__.splitlines()[0], {}).parse_args()
     watch = Stopwatch()
     root = Path(options.data_root).expanduser()
     here = [name for name, folder in SETS.items() if (root / folder).is_dir()]

@@ -1,8 +1,8 @@
-"""Do novel classes help where training classes are few? Heads for CUB-200-2011.
+"""Do novel classes help where training classes are few? Heads on frozen features.
 
-    python benchmarks/cub_novel.py --data-root DATA --weights mobilenet_v2_imagenet.pth
+    python benchmarks/heads_novel.py --data cub --data-root DATA --weights mobilenet_v2_imagenet.pth
 
-Every finished run is kept in results/cub_novel.json at once, so the command may be stopped and
+Every finished run is kept in results/DATA_novel.json at once, so the command may be stopped and
 called again. The plan, written down before the first run:
 
 * A frozen MobileNetV2 looks at every photograph once. Linear heads of 512 dimensions start as the
@@ -15,8 +15,8 @@ called again. The plan, written down before the first run:
   other method inherits its alpha and rate of the proxies, and gets LEARNING_RATES x two of its own.
   Once with FEW classes and once with all.
 * With FEW classes the base at first had the learning rates of all classes, too. It was best at its
-  first look and then unlearned, to 53.1 % from 75.1 % untrained, so two smaller learning rates were
-  written down for it, and for all others, when of those two trials of one had run.
+  first look and then unlearned (CUB, to 53.1 % from 75.1 % untrained), so two smaller learning
+  rates were written down for it, and for all others, when of those two trials of one had run.
 * **Main**: five seeds. Recall@1 on the test classes at the look that tuning chose, and at the last.
   The features as they are ('untrained') and the start of the heads ('PCA') have a row each.
 """
@@ -97,12 +97,16 @@ def main() -> None:
     resumable.add_arguments(parser)
     options = parser.parse_args()
     grid = {"lr": LEARNING_RATES, "base": BASE, **OWN_SETTINGS}
-    command = "python benchmarks/cub_novel.py --data-root DATA --weights FILE"
+    command = (
+        f"python benchmarks/heads_novel.py --data {options.data} --data-root DATA --weights FILE"
+    )
     about: dict[str, Any] = {"grid": grid, "command": command}
-    study = resumable.Study("cub_novel", __doc__.splitlines()[0], FIELDS, perform, report, about)
+    study = resumable.Study(
+        f"{options.data}_novel", __doc__.splitlines()[0], FIELDS, perform, report, about
+    )
     if not options.render:
-        train, test = frozen.cub(options)
-        about["data"] = {**frozen.describe(train, test), "note": options.note}
+        train, test = frozen.features(options)
+        about["data"] = frozen.describe(options.data, train, test, options.note)
         plans = [
             Plan({n: n}, LEARNING_RATES[which], BASE, ("untrained", "PCA"), folds=frozen.FOLDS)
             for which, n in (("few", FEW), ("all", len(train.classes)))

@@ -1,6 +1,6 @@
-"""Triplet, Proxy-NCA and Proxy-Anchor on a frozen backbone: heads for CUB-200-2011.
+"""Triplet, Proxy-NCA and Proxy-Anchor on a frozen backbone: heads for CUB-200-2011 or Cars-196.
 
-    python benchmarks/cub_head.py --data-root DATA --weights mobilenet_v2_imagenet.pth
+    python benchmarks/heads.py --data cub --data-root DATA --weights mobilenet_v2_imagenet.pth
 
 Rows: the features as they are, their 512 principal components, and for each loss a linear head that
 starts as those components.
@@ -12,7 +12,7 @@ other classes; the setting and epoch with the best mean held-out Recall@1 are ke
 trained on all training classes with them, once per seed, and the last epoch is reported. The best
 epoch may be 0: then no epoch of training helped unseen classes.
 (An earlier version held one fifth of the classes out instead of four folds; its Proxy-Anchor heads
-reached 76.6 ± 0.7 % Recall@1 on the test classes of the same data.)
+reached 76.6 ± 0.7 % Recall@1 on the test classes of a subset of CUB.)
 """
 
 from itertools import product
@@ -41,7 +41,7 @@ Setting = dict[str, Any]
 def main() -> None:
     options = frozen.parser(__doc__.splitlines()[0]).parse_args()
     watch = Stopwatch()
-    train, test = frozen.cub(options)
+    train, test = frozen.features(options)
     print(f"features after {watch.minutes()} minutes", flush=True)
 
     pca = evaluation.embed(frozen.head(train, EMBEDDING_SIZE), test)[0]
@@ -56,7 +56,8 @@ def main() -> None:
         rows[f"{loss} head"] = [_run(loss, chosen[loss], train, test, seed) for seed in SEEDS]
     result = {
         "what": __doc__.splitlines()[0],
-        "data": {**frozen.describe(train, test), "note": options.note},
+        "data": frozen.describe(options.data, train, test, options.note),
+        "command": frozen.command("heads.py", options),
         "backbone": frozen.VIEW,
         "grid": {
             "lr": LEARNING_RATES,
@@ -70,7 +71,7 @@ def main() -> None:
         "rows": rows,
         **provenance(watch.minutes()),
     }
-    save("cub_head", result, _report(result))
+    save(f"{options.data}_head", result, _report(result))
     print(_report(result))
 
 
@@ -140,7 +141,7 @@ def _report(result: dict[str, Any]) -> str:
         + ", ".join(f"{name} {trial[name]:g}" for name in trial if not name.startswith("val_"))
         for loss, trial in result["chosen"].items()
     )
-    return f"""# Heads on frozen features, CUB-200-2011
+    return f"""# Heads on frozen features, {result["data"]["name"]}
 
 {frozen.described(result["data"])}
 
@@ -151,7 +152,7 @@ out of six on training classes, by {result["grid"]["folds"]}-fold cross-validati
 ({chosen}); the grid is in the JSON beside.
 
 {result["minutes"]} minutes on {result["machine"]}; torch {result["versions"]["torch"]}, commit \
-{result["commit"]}. Made by `python benchmarks/cub_head.py --data-root DATA --weights FILE`.
+{result["commit"]}. Made by `{result["command"]}`.
 """
 
 

@@ -1,12 +1,12 @@
-"""Embedding transfer between heads on a frozen backbone, CUB-200-2011: 512 to 512, and 512 to 64.
+"""Embedding transfer between heads on a frozen backbone: 512 to 512, and 512 to 64 dimensions.
 
-    python benchmarks/cub_transfer.py --data-root DATA --weights mobilenet_v2_imagenet.pth
+    python benchmarks/heads_transfer.py --data cub --data-root DATA --weights FILE
 
-The source is cub_head.py's Proxy-Anchor head (512 dimensions, with the setting that won there); the
+The source is heads.py's Proxy-Anchor head (512 dimensions, with the setting that won there); the
 target is a linear head of 512 or of 64 dimensions on the same features, started as their principal
 components, not normalised, and searched by Euclidean distance. No labels are used for transfer.
 Rows of each size: the untrained target (PCA), Proxy-Anchor trained directly at that size (with
-cub_head.py's setting), and transfer by relaxed contrastive, RKD and PKT.
+heads.py's setting), and transfer by relaxed contrastive, RKD and PKT.
 
 Each loss of transfer gets one learning rate out of LEARNING_RATES and a number of epochs up to
 EPOCHS for both sizes, written down before the first run: chosen by cross-validation over training
@@ -20,14 +20,20 @@ from typing import Any
 import torch
 
 import frozen
-from cub_head import BATCH, SEEDS, fit_head
 from dmlviz import datasets, evaluation, losses, methods, training
+from heads import BATCH, SEEDS, fit_head
 from record import RESULTS, Stopwatch, markdown_table, provenance, save
 
 SIZES = (512, 64)
 TUNED_SIZE = 64
 LEARNING_RATES = (1e-5, 1e-4, 1e-3)
 EPOCHS = 20
+PUBLISHED = {
+    "cub": "source Proxy-Anchor 512 69.1; self-transfer 512: PKT 69.1, RKD 70.9, relaxed "
+    "contrastive 72.1; 512 to 64: PKT 63.6, RKD 65.8, relaxed contrastive 67.4",
+    "cars": "source Proxy-Anchor 512 86.4; self-transfer 512: PKT 86.4, RKD 88.9, relaxed "
+    "contrastive 89.6; 512 to 64: PKT 82.2, RKD 83.7, relaxed contrastive 86.5",
+}
 LOSSES: dict[str, Any] = {
     "relaxed contrastive": losses.RelaxedContrastiveLoss,
     "RKD": losses.RKDLoss,
@@ -38,9 +44,10 @@ LOSSES: dict[str, Any] = {
 def main() -> None:
     options = frozen.parser(__doc__.splitlines()[0]).parse_args()
     watch = Stopwatch()
-    train, test = frozen.cub(options)
+    train, test = frozen.features(options)
     print(f"features after {watch.minutes()} minutes", flush=True)
-    winner = json.loads((RESULTS / "cub_head.json").read_text())["chosen"]["Proxy-Anchor"]
+    winner = json.loads((RESULTS / f"{options.data}_head.json").read_text())
+    winner = winner["chosen"]["Proxy-Anchor"]
 
     trials = _tune(train, winner)
     chosen = {
@@ -68,7 +75,9 @@ def main() -> None:
             print(f"seed {seed}, size {size} after {watch.minutes()} minutes", flush=True)
     result = {
         "what": __doc__.splitlines()[0],
-        "data": {**frozen.describe(train, test), "note": options.note},
+        "data": frozen.describe(options.data, train, test, options.note),
+        "published": PUBLISHED[options.data],
+        "command": frozen.command("heads_transfer.py", options),
         "backbone": frozen.VIEW,
         "grid": {"lr": LEARNING_RATES, "epochs": EPOCHS, "batch": BATCH, "folds": frozen.FOLDS},
         "trials": trials,
@@ -76,7 +85,7 @@ def main() -> None:
         "rows": rows,
         **provenance(watch.minutes()),
     }
-    save("cub_transfer", result, _report(result))
+    save(f"{options.data}_transfer", result, _report(result))
     print(_report(result))
 
 
@@ -129,7 +138,7 @@ def _report(result: dict[str, Any]) -> str:
     chosen = "; ".join(
         f"{loss}: lr {t['lr']:g}, {t['epochs']} epochs" for loss, t in result["chosen"].items()
     )
-    return f"""# Embedding transfer between heads on frozen features, CUB-200-2011
+    return f"""# Embedding transfer between heads on frozen features, {result["data"]["name"]}
 
 {frozen.described(result["data"])}
 
@@ -139,15 +148,14 @@ Per cent on the test classes, mean ± standard deviation over seeds. Setting of 
 training classes, by {result["grid"]["folds"]}-fold cross-validation over classes ({chosen}); the \
 grid is in the JSON beside.
 
-**Published** (Kim et al., CVPR 2021, the authors' README; whole CUB, whole networks trained, \
-BN-Inception, Recall@1): source Proxy-Anchor 512 69.1; self-transfer 512: PKT 69.1, RKD 70.9, \
-relaxed contrastive 72.1; 512 to 64: PKT 63.6, RKD 65.8, relaxed contrastive 67.4. The \
-differences: here only a linear layer is trained, on fixed features without augmentation (so one \
-view, not two), on a subset of box crops, with another backbone, and chosen on training classes, \
-not by the test classes. The rows compare with each other, not with the published ones.
+**Published** (Kim et al., CVPR 2021, the authors' README; the whole data set, whole networks \
+trained, BN-Inception, Recall@1): {result["published"]}. The differences: here only a linear \
+layer is trained, on fixed features without augmentation (so one view, not two), with another \
+backbone, and chosen on training classes, not by the test classes. The rows compare with each \
+other, not with the published ones.
 
 {result["minutes"]} minutes on {result["machine"]}; torch {result["versions"]["torch"]}, commit \
-{result["commit"]}. Made by `python benchmarks/cub_transfer.py --data-root DATA --weights FILE`.
+{result["commit"]}. Made by `{result["command"]}`.
 """
 
 
