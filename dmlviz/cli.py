@@ -1,4 +1,4 @@
-"""The command line: `dmlviz doctor | lab | playground | demo`."""
+"""The command line: `dmlviz doctor | lab | playground | demo | train | evaluate`."""
 
 import argparse
 import os
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import dmlviz
 
@@ -35,8 +36,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.add_argument("--seed", type=int, default=0)
     demo.add_argument("--data-root", type=Path, help="where Glyphs is cached")
 
+    _add_train(commands)
+    _add_evaluate(commands)
+
     options = parser.parse_args(arguments)
     try:
+        if options.command in ("train", "evaluate"):
+            from dmlviz.training import commands as training
+
+            if options.command == "evaluate":
+                return training.evaluate(options)
+            return training.train(options, sys.argv[1:] if arguments is None else arguments)
         if options.command == "doctor":
             from dmlviz.doctor import doctor
 
@@ -53,9 +63,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         run_demo(options.output, epochs=options.epochs, seed=options.seed, root=options.data_root)
         return 0
-    except (ValueError, OSError) as error:
+    except (ValueError, TypeError, ArithmeticError, OSError) as error:
         print(f"dmlviz {options.command}: {error}", file=sys.stderr)
         return 1
+
+
+def _add_train(commands: Any) -> None:
+    train = commands.add_parser("train", help="train by a recipe, and write the result")
+    train.add_argument("recipe", nargs="?", help="its name (see --list), or a .toml file")
+    train.add_argument("--list", action="store_true", help="print the recipes, train nothing")
+    train.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE",
+        help="change a value of the recipe, such as lr=1e-4 or loss.alpha=16; may be repeated",
+    )  # fmt: skip
+    train.add_argument("--output", type=Path, help="folder for checkpoint.pt and result.json")
+    train.add_argument("--resume", action="store_true", help="go on where it stopped")
+    train.add_argument(
+        "--select-on", choices=("val", "test", "last"), default="val",
+        help="choose the epoch on held-out training classes (the default), on the test classes as "
+        "most papers do, or take the last",
+    )  # fmt: skip
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--quiet", action="store_true", help="print the result only")
+    _add_place(train)
+
+
+def _add_evaluate(commands: Any) -> None:
+    evaluate = commands.add_parser("evaluate", help="measure the model of a checkpoint")
+    evaluate.add_argument("checkpoint", type=Path, help="the file, or the folder of a run")
+    evaluate.add_argument("--data", help="another data set than the recipe's")
+    evaluate.add_argument("--split", default="test", help="which split (default: test)")
+    _add_place(evaluate)
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    """Where the data is, and what computes."""
+    parser.add_argument("--data-root", type=Path, help="where the data sets are")
+    parser.add_argument("--device", help='"cpu" or "cuda" (default: a GPU if there is one)')
+    parser.add_argument("--workers", type=int, default=0, help="processes that load images")
 
 
 def open_lab(*, no_browser: bool, port: int | None) -> int:

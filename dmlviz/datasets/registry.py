@@ -57,10 +57,22 @@ def load(
         ValueError: for an unknown name or split.
         FileNotFoundError: where the data is missing, with the way to get it.
     """
+    return _loader(name)(split, root=root, transform=transform, **options)
+
+
+def splits(name: str) -> tuple[str, ...]:
+    """The splits of a data set.
+
+    >>> splits("poses")
+    ('train', 'val', 'query', 'gallery')
+    """
+    return getattr(_loader(name), "splits", ("train", "val", "test"))
+
+
+def _loader(name: str) -> Any:
     if name not in _SETS:
         close = difflib.get_close_matches(name, _SETS, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise ValueError(f"unknown data set {name!r}{hint}: there are {', '.join(_SETS)}")
     module, cls, _ = _SETS[name]
-    loader = getattr(import_module(f"dmlviz.datasets.{module}"), cls)
-    return loader(split, root=root, transform=transform, **options)
+    return getattr(import_module(f"dmlviz.datasets.{module}"), cls)
