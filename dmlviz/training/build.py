@@ -58,7 +58,8 @@ def build_data(
     hold_out = {"val_classes": data.val_classes} if held_out else {}
 
     def load(split: str, **more: Any) -> Any:
-        transform = model.transforms(train=split == "train") if data.transform == "model" else None
+        augmented = split == "train" and data.transform == "model"
+        transform = None if data.transform == "data" else model.transforms(train=augmented)
         return datasets.load(data.name, split, data_root, transform, **options, **more)
 
     splits = datasets.splits(data.name)

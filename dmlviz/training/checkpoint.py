@@ -100,7 +100,7 @@ class Checkpoint:
         """Write the state after `epoch` epochs, whole or not at all."""
         if self.path is None:
             return
-        state = {
+        state: dict[str, Any] = {
             "format": FORMAT,
             "dmlviz": dmlviz.__version__,
             "settings": self.settings,

@@ -83,7 +83,7 @@ class Recipe:
         """
         tables, words = self.tables(), self._words()
         # What decides which other names there are comes first.
-        for key in sorted(settings, key=lambda k: k.removesuffix(".name") not in NAMED):
+        for key in sorted(settings, key=_rank):
             table, name = _find(key, tables)
             anew = name == "name" and table != "data"
             if anew:
@@ -159,6 +159,7 @@ def _recipe(name: str, content: Mapping[str, Any]) -> Recipe:
     novel = values["method"]["name"] == "novel-classes"
     if novel != ("synthesizer" in values):
         raise ValueError('the method "novel-classes", and no other, needs a table [synthesizer]')
+    tables: dict[str, Any] = values | {"data": Data(**values["data"])}
     sources = dict(content.get("sources", {}))
     for key in sources:
         table, _, name_ = key.partition(".")
@@ -167,7 +168,7 @@ def _recipe(name: str, content: Mapping[str, Any]) -> Recipe:
     return Recipe(
         name=name,
         **{word: content[word] for word in WORDS if word in content},
-        **(values | {"data": Data(**values["data"])}),
+        **tables,
         published=tuple(_published(entry) for entry in content.get("published", ())),
         sources=sources,
         differs=tuple(content.get("differs", ())),
@@ -180,6 +181,12 @@ def _published(entry: Any) -> Published:
     if entry.keys() - {"figures", "source", "note"}:
         raise ValueError(f"[[published]] has figures, source and note, got {sorted(entry)}")
     return Published(**entry)
+
+
+def _rank(key: str) -> int:
+    """The method first, then the other tables' names, then what they take."""
+    name = key.removesuffix(".name")
+    return 0 if name == "method" else 1 if name in NAMED else 2
 
 
 def _find(key: str, tables: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:

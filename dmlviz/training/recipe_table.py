@@ -1,18 +1,18 @@
-"""The table of all recipes, `dmlviz/recipes/README.md`: `python -m dmlviz.training.recipe_table`."""
+"""The table of all recipes, `recipes/README.md`: `python -m dmlviz.training.recipe_table`."""
 
 from dmlviz.training.recipe import FOLDER, Recipe, load_recipe, recipes
 
 HEAD = """# Recipes
 
-Training runs as data: `dmlviz train NAME`, with any value changed by `--set lr=1e-4`. Each file says
-where its values are from, and what is done otherwise than there. Published figures are Recall@1 in
-per cent, and mostly from the best epoch *on the test classes*; `dmlviz train` chooses the epoch on
-held-out training classes unless `--select-on test` is said, so its figures are lower.
+Training runs as data: `dmlviz train NAME`, with any value changed by `--set lr=1e-4`. Each file
+says where its values are from, and what is done otherwise than there. Published figures are
+Recall@1 in per cent. The papers choose the epoch *on the test classes*; `dmlviz train` chooses it
+on held-out training classes unless `--select-on test` is said, so its figures will be lower.
 
-**No paper recipe has been run in full by us**: what "one step" says is that the test suite builds it
-and takes one step with it, on noise and with random weights. Names end in the network that is
-trained. Where the paper has Inception-BN, which torchvision lacks, GoogLeNet, its forerunner, stands
-in: see `differs` in each file.
+**We have run no recipe of a paper in full.** "One step" says that the test suite builds it, and
+takes one step with it on noise, with random weights. Where a paper has Inception-BN, which
+torchvision lacks, GoogLeNet stands in (`differs` in each file). Figures in the rows of Glyphs and
+Poses are those of the benchmark named there, whose settings the recipe has.
 
 | recipe | data | network | published Recall@1 | source | run here |
 |---|---|---|---|---|---|

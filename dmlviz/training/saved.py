@@ -49,7 +49,7 @@ def evaluate_checkpoint(
     model = _model(state)
     model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     tables = state["about"]["recipe"]
-    transform = model.transforms() if tables["data"]["transform"] == "model" else None
+    transform = None if tables["data"]["transform"] == "data" else model.transforms()
     options = dict(tables["data"]["options"]) if data is None else {}
     if split in ("val", "train") and data is None and state["about"]["val_classes"]:
         options["val_classes"] = state["about"]["val_classes"]

@@ -20,6 +20,7 @@ METHODS: dict[str, Any] = {
 }
 SYNTHESIZERS = ("ProxySynthesis", "MemVir", "CarriedOffsets", "GeneratedClasses")
 MAKERS = ("Mixtures", "Extrapolations")
+TRANSFORMS = ("data", "model", "plain")
 TABLES = ("data", "model", "method", "loss", "synthesizer", "fit")
 NAMED = ("data", "method", "loss", "synthesizer")  # tables whose `name` decides the other keys
 
@@ -37,7 +38,8 @@ class Data:
 
     Attributes:
         name: one of `datasets.available()`.
-        transform: "data" (the data set's own) or "model" (`model.transforms(train=…)`).
+        transform: "data" (the data set's own), "model" (`model.transforms(train=…)`), or "plain"
+            (the model's without random crops and flips, for labels that they would change).
         val_classes: so many training classes are held out where the epoch is chosen on "val", and
             the data set takes `val_classes`; 0: the data set has a "val" of its own.
         train_classes: train on so many classes, the first ones; None: on all.
@@ -51,8 +53,8 @@ class Data:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.transform not in ("data", "model"):
-            raise ValueError(f'data.transform must be "data" or "model", got {self.transform!r}')
+        if self.transform not in TRANSFORMS:
+            raise ValueError(unknown(f"data.transform {self.transform!r}", "", TRANSFORMS))
         if self.val_classes < 0:
             raise ValueError(f"data.val_classes must not be negative, got {self.val_classes}")
 
@@ -133,7 +135,8 @@ def _choose(what: str, name: str, known: Mapping[str, Any]) -> Any:
 
 
 def _arguments(function: Callable[..., Any], without: Iterable[str] = ()) -> dict[str, Key]:
-    hints = typing.get_type_hints(function.__init__ if isinstance(function, type) else function)
+    with_hints = getattr(function, "__init__") if isinstance(function, type) else function  # noqa: B009
+    hints = typing.get_type_hints(with_hints)
     return {
         name: Key(hints.get(name, Any), parameter.default is parameter.empty)
         for name, parameter in inspect.signature(function).parameters.items()
@@ -177,4 +180,6 @@ def _words(hint: Any) -> str:
         return '"none"'
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return "a table"
-    return "a list" if isinstance(origin, type) and issubclass(origin, list | tuple) else ""
+    if isinstance(origin, type) and issubclass(origin, Iterable):
+        return "a list of which each is " + _words(typing.get_args(hint)[0])
+    return ""
