@@ -129,17 +129,17 @@ def test_a_run_is_the_source_of_a_transfer(glyph_root, tmp_path, result):
     assert transfer.history["loss"][1] > 0
 
 
-@pytest.mark.slow
-def test_queries_search_their_gallery(glyph_root, tmp_path):
-    settings = {"epochs": 1}
+def test_queries_search_their_gallery(tmp_path, monkeypatch):
+    few = {"train": 256, "val": 64, "query": 32, "gallery": 128}
+    monkeypatch.setattr("dmlviz.datasets.rendered.poses.IMAGES", few)
     poses = training.run(
-        "log-ratio-poses", data_root=glyph_root, output=tmp_path / "out", settings=settings,
+        "log-ratio-poses", data_root=tmp_path, output=tmp_path / "out", settings={"epochs": 1},
         select_on="test", progress=False, device="cpu",
     )  # fmt: skip
-    assert (poses.report.queries, poses.report.gallery_size) == (300, 1500)
+    assert (poses.report.queries, poses.report.gallery_size) == (32, 128)
     # What is watched and what is evaluated are one figure.
     assert poses.metrics["ndcg@100"] == max(poses.history["test_ndcg@100"])
-    again = training.evaluate_checkpoint(tmp_path / "out", data_root=glyph_root, device="cpu")
+    again = training.evaluate_checkpoint(tmp_path / "out", data_root=tmp_path, device="cpu")
     assert again == poses.report
 
 
