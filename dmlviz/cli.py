@@ -1,9 +1,13 @@
-"""The command line: `dmlviz doctor | lab | playground | demo | data`."""
+"""The command line: `dmlviz doctor | lab | playground | demo | data | train | evaluate`.
+
+Each command is a function that adds its arguments, and one that runs it and imports what it needs.
+"""
 
 import argparse
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,49 +22,66 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"dmlviz {dmlviz.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in (_add_doctor, _add_lab, _add_playground, _add_demo, _add_data, _add_train,
+                _add_evaluate):  # fmt: skip
+        add(commands)
+    options = parser.parse_args(arguments)
+    options.typed = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        return int(options.run(options))
+    except (ValueError, TypeError, ArithmeticError, OSError) as error:
+        print(f"dmlviz {options.command}: {error}", file=sys.stderr)
+        return 1
 
-    commands.add_parser("doctor", help="check that everything needed is here, with remedies")
 
+def _add_doctor(commands: Any) -> None:
+    doctor = commands.add_parser("doctor", help="check that all is here, with remedies")
+    doctor.set_defaults(run=_doctor)
+
+
+def _doctor(_: Namespace) -> int:
+    from dmlviz.doctor import doctor
+
+    return doctor()
+
+
+def _add_lab(commands: Any) -> None:
     lab = commands.add_parser("lab", help="open the tutorials in JupyterLab")
     lab.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
     lab.add_argument("--port", type=int, help="port to listen on (default: 8888 or the next free)")
+    lab.set_defaults(run=lambda o: open_lab(no_browser=o.no_browser, port=o.port))
 
+
+def _add_playground(commands: Any) -> None:
     play = commands.add_parser("playground", help="serve the training playground as a page")
     play.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
     play.add_argument("--port", type=int, help="port to listen on (default: 8866 or the next free)")
     play.add_argument("--data-root", type=Path, help="where Glyphs is cached")
+    play.set_defaults(run=_playground)
 
+
+def _playground(options: Namespace) -> int:
+    from dmlviz.serve import serve_playground
+
+    return serve_playground(
+        no_browser=options.no_browser, port=options.port, root=options.data_root
+    )
+
+
+def _add_demo(commands: Any) -> None:
     demo = commands.add_parser("demo", help="train on Glyphs for about a minute, write a page")
     demo.add_argument("--output", type=Path, default=Path("dmlviz-demo.html"), help="the page")
     demo.add_argument("--epochs", type=int, default=10, help="passes over the training set")
     demo.add_argument("--seed", type=int, default=0)
     demo.add_argument("--data-root", type=Path, help="where Glyphs is cached")
+    demo.set_defaults(run=_demo)
 
-    _add_data(commands)
 
-    options = parser.parse_args(arguments)
-    try:
-        if options.command == "doctor":
-            from dmlviz.doctor import doctor
+def _demo(options: Namespace) -> int:
+    from dmlviz.demo import demo
 
-            return doctor()
-        if options.command == "lab":
-            return open_lab(no_browser=options.no_browser, port=options.port)
-        if options.command == "playground":
-            from dmlviz.serve import serve_playground
-
-            return serve_playground(
-                no_browser=options.no_browser, port=options.port, root=options.data_root
-            )
-        if options.command == "data":
-            return _data(options)
-        from dmlviz.demo import demo as run_demo
-
-        run_demo(options.output, epochs=options.epochs, seed=options.seed, root=options.data_root)
-        return 0
-    except (ValueError, OSError) as error:
-        print(f"dmlviz {options.command}: {error}", file=sys.stderr)
-        return 1
+    demo(options.output, epochs=options.epochs, seed=options.seed, root=options.data_root)
+    return 0
 
 
 def _add_data(commands: Any) -> None:
@@ -74,9 +95,10 @@ def _add_data(commands: Any) -> None:
     for action in (every, get, check):
         action.add_argument("--data-root", type=Path, help="where data sets live")
     check.add_argument("--all", action="store_true", help="decode all images, not a sample")
+    data.set_defaults(run=_data)
 
 
-def _data(options: argparse.Namespace) -> int:
+def _data(options: Namespace) -> int:
     from dmlviz.datasets import manage
 
     if options.action == "list":
@@ -84,6 +106,55 @@ def _data(options: argparse.Namespace) -> int:
     if options.action == "get":
         return manage.get(options.name, options.data_root)
     return manage.check(options.name, options.data_root, every=options.all)
+
+
+def _add_train(commands: Any) -> None:
+    train = commands.add_parser("train", help="train by a recipe, and write the result")
+    train.add_argument("recipe", nargs="?", help="its name (see --list), or a .toml file")
+    train.add_argument("--list", action="store_true", help="print the recipes, train nothing")
+    train.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE",
+        help="change a value of the recipe, such as lr=1e-4 or loss.alpha=16; may be repeated",
+    )  # fmt: skip
+    train.add_argument("--output", type=Path, help="folder for checkpoint.pt and result.json")
+    train.add_argument("--resume", action="store_true", help="go on where it stopped")
+    train.add_argument(
+        "--select-on", choices=("val", "test", "last"), default="val",
+        help="choose the epoch on held-out training classes (the default), on the test classes as "
+        "most papers do, or take the last",
+    )  # fmt: skip
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--quiet", action="store_true", help="print the result only")
+    _add_place(train)
+    train.set_defaults(run=_train)
+
+
+def _train(options: Namespace) -> int:
+    from dmlviz.training import commands
+
+    return commands.train(options, options.typed)
+
+
+def _add_evaluate(commands: Any) -> None:
+    evaluate = commands.add_parser("evaluate", help="measure the model of a checkpoint")
+    evaluate.add_argument("checkpoint", type=Path, help="the file, or the folder of a run")
+    evaluate.add_argument("--data", help="another data set than the recipe's")
+    evaluate.add_argument("--split", default="test", help="which split (default: test)")
+    _add_place(evaluate)
+    evaluate.set_defaults(run=_evaluate)
+
+
+def _evaluate(options: Namespace) -> int:
+    from dmlviz.training import commands
+
+    return commands.evaluate(options)
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    """Where the data is, and what computes."""
+    parser.add_argument("--data-root", type=Path, help="where the data sets are")
+    parser.add_argument("--device", help='"cpu" or "cuda" (default: a GPU if there is one)')
+    parser.add_argument("--workers", type=int, default=0, help="processes that load images")
 
 
 def open_lab(*, no_browser: bool, port: int | None) -> int:

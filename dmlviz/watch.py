@@ -14,7 +14,17 @@ from dmlviz.history import History, Snapshot
 
 
 class Watch:
-    """Evaluates, keeps the history, and remembers the best model."""
+    """Evaluates, keeps the history, and remembers the best model.
+
+    Args:
+        model: what is watched.
+        test, val: sets to measure on, or None.
+        ks: the K's of Recall@K.
+        snapshot_size: see `training.fit`.
+        workers: processes that load images.
+        gallery: what the images of `test` search; None: each other.
+        select_on: "val" or "test", the set whose best epoch is remembered.
+    """
 
     def __init__(
         self,
@@ -24,14 +34,18 @@ class Watch:
         ks: tuple[int, ...],
         snapshot_size: int,
         workers: int,
+        *,
+        gallery: Dataset[Any] | None = None,
+        select_on: str = "val",
     ) -> None:
         self.model, self.ks, self.workers = model, ks, workers
         self.sets = {name: s for name, s in (("val", val), ("test", test)) if s is not None}
-        self.snapshot_size = snapshot_size
+        self.galleries = {} if gallery is None else {"test": gallery}
+        self.select_on, self.snapshot_size = select_on, snapshot_size
         self.history = History()
         self.best = -1.0
         self._label_distances = {
-            name: dataset.label_distances()
+            name: dataset.label_distances(other=self.galleries.get(name))  # type: ignore[arg-type]
             for name, dataset in self.sets.items()
             if isinstance(dataset, ContinuousDataset)
         }
@@ -47,7 +61,7 @@ class Watch:
             if name == list(self.sets)[-1] and self.snapshot_size:
                 self.history.snapshots.append(self._snapshot(epoch, x, y, dataset))
         self.history.records.append(record)
-        score = record.get(f"val_{self.first('val')}", -1.0)
+        score = record.get(f"{self.select_on}_{self.first(self.select_on)}", -1.0)
         if score > self.best:
             self.best, self.history.best_epoch = score, epoch
             self.best_state = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
@@ -58,14 +72,18 @@ class Watch:
 
     def _figures(self, name: str, x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
         metric = natural_metric(self.model)
+        gx, gy = None, None
+        if name in self.galleries:
+            gx, gy = embed(self.model, self.galleries[name], workers=self.workers)
         if name not in self._label_distances:
-            recall = recall_at_k(x, y, self.ks, metric)
+            recall = recall_at_k(x, y, self.ks, metric, gallery=gx, gallery_labels=gy)
             return {f"recall@{k}": share for k, share in recall.items()}
         r = self._label_distances[name]
-        last = min(100, len(x) - 1)  # a small set has no hundred neighbours
+        last = min(100, r.shape[1] - (gx is None))  # a small set has no hundred neighbours
+        near = mean_label_distance(x, r, [10], gallery=gx, metric=metric)[10]
         return {
-            "ndcg@100": ndcg(x, r, [last], metric=metric)[last],
-            "mean_label_distance@10": mean_label_distance(x, r, [10], metric=metric)[10],
+            "ndcg@100": ndcg(x, r, [last], gallery=gx, metric=metric)[last],
+            "mean_label_distance@10": near,
         }
 
     def _snapshot(self, epoch: int, x: torch.Tensor, y: torch.Tensor, dataset: Any) -> Snapshot:
@@ -84,6 +102,24 @@ class Watch:
                     f"{100 * last[figure]:.1f} %"
                 )
         return shown
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it as plain values and tensors, for a checkpoint."""
+        return {
+            "records": [dict(record) for record in self.history.records],
+            "snapshots": [vars(snapshot) for snapshot in self.history.snapshots],
+            "best_epoch": self.history.best_epoch,
+            "best": self.best,
+            "best_state": self.best_state,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Be as the watch was that `state` was taken from; its clock goes on, too."""
+        self.history.records[:] = state["records"]
+        self.history.snapshots[:] = [Snapshot(**snapshot) for snapshot in state["snapshots"]]
+        self.history.best_epoch = state["best_epoch"]
+        self.best, self.best_state = state["best"], state["best_state"]
+        self.start = time.perf_counter() - self.history.records[-1]["seconds"]
 
     def restore_best(self) -> None:
         if self.best_state is not None:

@@ -9,7 +9,7 @@ from dmlviz.datasets.continuous import ContinuousDataset
 from dmlviz.datasets.dense import DenseTripletBatchSampler
 from dmlviz.datasets.features import ContinuousFeatures, Features
 from dmlviz.datasets.noise import with_outliers, with_wrong_labels
-from dmlviz.datasets.registry import available, load
+from dmlviz.datasets.registry import available, load, splits
 from dmlviz.datasets.roots import data_root
 from dmlviz.datasets.samplers import ClassBalancedBatchSampler
 from dmlviz.datasets.subset import OfClasses
@@ -27,6 +27,7 @@ __all__ = [
     "available",
     "data_root",
     "load",
+    "splits",
     "transforms",
     "with_outliers",
     "with_wrong_labels",

@@ -71,6 +71,15 @@ def load(
     return loader(name)(split, root=root, transform=transform, **options)
 
 
+def splits(name: str) -> tuple[str, ...]:
+    """The splits of a data set.
+
+    >>> splits("poses")
+    ('train', 'val', 'query', 'gallery')
+    """
+    return getattr(loader(name), "splits", ("train", "val", "test"))
+
+
 def loader(name: str) -> Any:
     """The class that loads a data set; ValueError for an unknown name."""
     module, cls = _module(name)

@@ -12,6 +12,7 @@ train it is left out.
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from dmlviz.losses._checks import check_not_negative
@@ -83,6 +84,13 @@ class NovelClasses(Supervised):
             loss = (1 - self.weight) * self.loss(x, labels) + self.weight * loss
         own = self.synthesizer.own_loss(x, labels, self.loss.proxies, self.loss)
         return loss if own is None else loss + own
+
+    def get_extra_state(self) -> Tensor:
+        """What a checkpoint keeps beside the parameters: how many steps the warm-up has had."""
+        return torch.tensor(self.steps)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.steps = int(state)
 
     def proxies(self) -> list[nn.Parameter]:
         """Those of the loss and of novel classes that learn, but not a generator's weights."""

@@ -130,7 +130,10 @@ class _ForGoogLeNet(nn.Module):
 
 
 def _torchvision(name: str, weights: ImageNetWeights) -> Any:
-    """torchvision's network: random, with its first ImageNet weights, or with those of a file."""
+    """torchvision's network: random, with its first ImageNet weights, or with those of a file.
+
+    "later" is random, but built for weights that `load_state_dict` will bring.
+    """
     from torchvision import models
 
     options = {"init_weights": True, "aux_logits": False} if name == "googlenet" else {}
@@ -138,8 +141,8 @@ def _torchvision(name: str, weights: ImageNetWeights) -> Any:
         # The first release (V1) is what the papers' numbers start from; V2 is stronger.
         return getattr(models, name)(weights="IMAGENET1K_V1")
     net = getattr(models, name)(weights=None, **options)
-    if weights is not None:
-        _load_file(net, name, Path(weights))
+    if weights not in (None, "later"):
+        _load_file(net, name, Path(str(weights)))
     return net
 
 

@@ -37,7 +37,8 @@ class EmbeddingNet(nn.Module):
         embedding_size: D, the dimension of the space.
         in_channels: channels of the images (features of a vector, for "identity").
         weights: None (random), "imagenet" (torchvision's, downloaded by torchvision), or the path
-            of a state dict of the torchvision model.
+            of a state dict of the torchvision model; "later": as for "imagenet", but random, for
+            a trained network's weights that are then loaded into it.
         pooling: over the last feature map, "avg", "max" or "avg+max" (their sum, as in the
             Proxy-Anchor authors' code).
         normalize: scale the output to length 1.

@@ -17,6 +17,7 @@ keeps the positive proxy in the denominator, ours does not (see `losses.proxies`
 """
 
 from collections import deque
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,8 +30,9 @@ from dmlviz.synthesis.novel import Novel, Synthesizer, no_novel
 class MemVir(Synthesizer):
     """Virtual classes from a memory of past steps: see the top of this file.
 
-    The memory grows by training steps only, and is not part of the `state_dict`. It holds
-    N·m batches and copies of the proxies, which for very many classes is a lot: N·m·C·D floats.
+    The memory grows by training steps only. It holds N·m batches and copies of the proxies, which
+    for very many classes is a lot: N·m·C·D floats; so does the `state_dict`, which must hold it for
+    a training run to go on where it stopped.
 
     Args:
         steps_apart: m ≥ 1, training steps between a snapshot and the next.
@@ -78,6 +80,17 @@ class MemVir(Synthesizer):
             torch.cat(labels),
             torch.cat([snapshot.proxies for snapshot in snapshots]),
         )
+
+    def get_extra_state(self) -> Any:
+        """The memory, and how many steps it has seen."""
+        memory = [list(snapshot) for snapshot in self.memory]
+        return {"random": super().get_extra_state(), "steps": self.steps, "memory": memory}
+
+    def set_extra_state(self, state: Any) -> None:
+        super().set_extra_state(state["random"])
+        self.steps = state["steps"]
+        self.memory.clear()
+        self.memory.extend(Novel(*snapshot) for snapshot in state["memory"])
 
     def extra_repr(self) -> str:
         return (

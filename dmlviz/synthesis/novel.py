@@ -11,7 +11,7 @@ Retrieval uses the network alone: novel classes exist in training only.
 """
 
 from abc import abstractmethod
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -101,6 +101,13 @@ class Synthesizer(nn.Module):
             The scalar; None (the default) where nothing is to be trained by it.
         """
         return None
+
+    def get_extra_state(self) -> Any:
+        """What a checkpoint keeps beside the parameters: where the random source stands."""
+        return self.random.get_state()
+
+    def set_extra_state(self, state: Any) -> None:
+        self.random.set_state(state.cpu())
 
     def proxies(self) -> list[nn.Parameter]:
         """Parameters that stand for classes, and so learn at the rate of the proxies."""

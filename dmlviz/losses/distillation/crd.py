@@ -136,6 +136,13 @@ class CRDLoss(nn.Module):
         mean = self.momentum * memory[own] + (1 - self.momentum) * v
         memory[own] = F.normalize(mean)
 
+    def get_extra_state(self) -> Tensor:
+        """What a checkpoint keeps beside the memories: where the draws of negatives stand."""
+        return self.generator.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.generator.set_state(state.cpu())
+
     def extra_repr(self) -> str:
         numbers = f"images={self.images}, views={self.views}, negatives={self.negatives}"
         return f"{numbers}, temperature={self.temperature}, momentum={self.momentum}"
