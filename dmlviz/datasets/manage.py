@@ -26,7 +26,8 @@ def listing(root: PathLike | None = None) -> int:
         source = registry.source(name)
         if source is not None:
             here = "here" if source.is_in(place) else "not here"
-            size = " + ".join(d.size or "size not stated" for d in source.downloads)
+            sizes = [d.size for d in source.downloads]
+            size = " + ".join(sizes) if all(sizes) else "size not stated"
             rows.append((name, what, here, size or "by hand", source.licence))
         elif registry.is_rendered(name):
             here = "here" if (place / name).is_dir() else "at first use"
