@@ -397,6 +397,15 @@ def test_ratio_explorer_shows_where_each_loss_is_content():
     assert content.max() == pytest.approx(np.sqrt(3.9), rel=0.05)
     other = explorer.compute(label=1.7, place=1.0, margin=0.1)
     np.testing.assert_array_equal(other.triplet, state.triplet)  # the order is the same
+    explorer.update(label=explorer.controls["label"].options[0][1])
+    assert {line.get_xdata()[0] for line in explorer._wanted} == {explorer.params["label"]}
+    assert (
+        len({artist.get_color() for artist, _ in explorer._dots} | {explorer._item.get_color()})
+        == 1
+    )
+    now = explorer.compute(**explorer.params)
+    words = f"loss: log-ratio {now.loss:.2f}, dense triplet {now.triplet_loss:.2f}"
+    assert explorer._caption.get_text() == words
     assert explorer.sweep() == 9
     assert len(explorer.static().axes) == 3
     assert "image/png" in explorer._repr_mimebundle_()

@@ -207,7 +207,7 @@ def test_all_epochs_are_seen_from_one_side_and_on_one_scale(plane):
     inputs = np.concatenate([centred.reshape(-1, D), np.ones((3 * N, 1))], axis=1)
     turn = np.linalg.lstsq(inputs, space.places.reshape(-1, 2), rcond=None)[0]
     np.testing.assert_allclose(inputs @ turn, space.places.reshape(-1, 2), atol=1e-5)
-    assert space.how.startswith("joint PCA of")
+    assert "by one PCA of" in space.how
     assert np.abs(space.places).max() == pytest.approx(1)
 
 
@@ -301,7 +301,7 @@ def test_labels_and_names_come_from_the_data_set():
     given = EmbeddingExplorer(x, Pictures(), y).scene.labels
     assert own.names == given.names == Pictures().classes
     other = EmbeddingExplorer(x, Pictures(), y + 100).scene.labels  # not the data set's own
-    assert other.names[0] == "100"
+    assert other.names[0] == "class 100"
 
 
 def test_more_than_eight_classes_are_grey_but_for_a_few():
@@ -515,6 +515,9 @@ def test_static_shows_the_clicked_point_and_its_neighbours():
         assert to_hex(line.get_color()).upper() == (POSITIVE if right else NEGATIVE)
         assert line.get_linestyle() == ("-" if right else "--")
     assert len(tiles.images) == 6
+    texts = [t.get_text() for t in tiles.texts]
+    assert sum(text.startswith("cos ") and "\nclass " in text for text in texts) == 5
+    assert space_ax.get_title().startswith("each mark is an image")
     signs = [t.get_text() for t in tiles.texts if t.get_text() in "★✓✗"]
     assert signs == ["★", *("✓" if y[row] == y[7] else "✗" for row in found)]
 

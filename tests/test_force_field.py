@@ -81,7 +81,7 @@ def test_the_page_draws_arrows_along_the_circle():
     tangent = np.stack([-np.sin(angle), np.cos(angle)], axis=1)
     size = np.linalg.norm(field.force, axis=1).max()
     np.testing.assert_allclose(along[:, None] * tangent * size / 0.45, field.force, atol=1e-9)
-    assert field._arrows["caption"] == f"loss {field.value:.3g}, longest arrow {size:.3g}"
+    assert field._arrows["caption"] == f"loss {field.value:.3g}, longest arrow: force {size:.3g}"
 
 
 def test_a_drag_moves_the_angle_and_brings_new_arrows():
@@ -134,7 +134,7 @@ def test_a_step_follows_the_arrows():
 
 def test_without_a_force_nothing_moves():
     field = ForceField(losses.ContrastiveLoss(0.5), [[1, 0], [-1, 0]], [0, 1])
-    assert field._arrows == {"along": [0, 0], "caption": "loss 0, longest arrow 0"}
+    assert field._arrows == {"along": [0, 0], "caption": "loss 0, longest arrow: force 0"}
     assert field.step() == 0.0
     assert field.angles == (0, 180)
 
@@ -271,12 +271,25 @@ def test_static_is_the_force_field_of_plots():
     assert plt.get_fignums() == []
     (ax,) = figure.axes
     assert ax.get_title() == field._arrows["caption"]
+    assert ax.get_xlabel().replace("\n", " · ") == field.key
     expected = plots.force_field(
         ANCHOR, on_circle(field.angles), field.labels, proxies=on_circle(field.proxy_angles)
     )
     plt.close("all")
     for drawn, line in zip(ax.lines, expected.lines, strict=True):
         np.testing.assert_allclose(drawn.get_xydata(), line.get_xydata(), atol=1e-9)
+
+
+def test_the_key_names_the_marks_that_there_are():
+    assert field_key(ANCHOR).startswith("◇ proxy · ● ■ ▲ images of three classes · no arrow")
+    assert field_key(TRIPLET).startswith("● ■ ▲ images of three classes")
+    assert ForceField(TRIPLET, [[1, 0], [0, 1]], [5, 5]).key.startswith("✚ images of one class")
+
+
+def field_key(loss):
+    field = ForceField(loss)
+    assert field._look["key"] == field.key
+    return field.key
 
 
 def test_readers_without_a_kernel_get_a_picture():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from dmlviz import datasets, losses, methods, synthesis, widgets
+from dmlviz.widgets.playground_panels import FIRST_RANGE
 
 
 @pytest.fixture
@@ -233,3 +234,23 @@ def test_novel_classes_can_join(playground):
 def test_what_cannot_be_played_with_is_refused(playground, method, options, error, match):
     with pytest.raises(error, match=match):
         playground(method, **options)
+
+
+def test_the_curves_say_how_many_steps_and_their_range_doubles(playground):
+    live = playground(losses.ProxyAnchorLoss(3, 2))
+    (curves,), (space,) = live.picture.curves, live.picture.spaces
+    assert curves.ax.get_xlabel() == "step"
+    assert curves.ax.get_xlim() == (0, FIRST_RANGE)
+    live.step(FIRST_RANGE + 1)
+    assert curves.ax.get_xlim() == (0, 2 * FIRST_RANGE)
+    assert curves.loss.get_xdata()[-1] == FIRST_RANGE + 1
+    blitted = live.view.pixels()
+    live.view.refresh()  # the new ticks were drawn already
+    assert (live.view.pixels() == blitted).all()
+    _, seen, unseen = live.training.recalls[-1]
+    words = f"Recall@1: these images {100 * seen:.0f} %, unseen classes {100 * unseen:.0f} %"
+    assert words in space.caption.get_text()
+    assert "proxies" in space.below.get_text()
+    live.reset()
+    assert curves.ax.get_xlim() == (0, FIRST_RANGE)
+    assert playground(losses.TripletLoss(0.4)).picture.spaces[0].below.get_text() == ""

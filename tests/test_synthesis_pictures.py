@@ -308,7 +308,8 @@ def test_roles_shares_and_figures_agree(explorer):
         assert state.shares[role] == pytest.approx(mine.mean())
     explorer.update(noise=2.0)
     shown = [text.get_text() for text in explorer._map.figures]
-    assert shown == [f"{state.novelty:.2f}", *(f"{100 * s:.0f} %" for s in state.shares)]
+    novelty = f"cosine of ◇ to its nearest proxy: {state.novelty:.2f}"
+    assert shown == [novelty, *(f"{100 * s:.0f} %" for s in state.shares)]
     for role, artist in enumerate(explorer._map.samples):
         assert artist.get_markerfacecolor() == "none"
         assert len(artist.get_xdata()) == (state.roles == role).sum()
@@ -324,6 +325,17 @@ def test_roles_shares_and_figures_agree(explorer):
         assert artist.get_marker() == "D"
         assert artist.get_markerfacecolor() != "none"
         np.testing.assert_allclose(artist.get_xydata(), explorer.project(normalize(P[[c]])))
+
+
+def test_the_mix_is_told_in_words_and_every_mark_is_named(explorer):
+    for mix, words in ((0.3, "0.70 first + 0.30 second"), (-0.5, "1.50 first - 0.50 second")):
+        explorer.update(mix=mix)
+        assert explorer._map.mix.get_text() == f"mix ◇: {words}"
+    (legend,) = explorer.view.figure.legends
+    assert [text.get_text() for text in legend.texts] == [*explorer._map.key().values()]
+    assert explorer._map.star in explorer._map.key()
+    box = legend.get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= 860
 
 
 def test_the_same_controls_give_the_same_state_and_picture(explorer):
@@ -378,7 +390,9 @@ def test_without_images_bars_show_the_nearest_proxies():
     explorer.update(mix=-0.3)
     widths = [bar.get_width() for bar in explorer._nearest.boxes]
     np.testing.assert_allclose(widths, state.cosines, atol=1e-6)
-    assert explorer._nearest.words[0].get_text() == f"{state.cosines[0]:.2f} {state.classes[0]}"
+    assert (
+        explorer._nearest.words[0].get_text() == f"{state.cosines[0]:.2f} class {state.classes[0]}"
+    )
     assert len(explorer.static().axes) == 6
     assert not explorer._nearest.images
 

@@ -151,6 +151,20 @@ def test_explorer_draws_pull_and_push_with_the_sign_of_the_slope(explorer):
     np.testing.assert_allclose(explorer._map.get_array(), state.labels)
 
 
+def test_explorer_tells_of_the_marks_that_there_are(explorer):
+    explorer.update(steps=20, anchor=3, delta=1.5)
+    state = explorer.compute(**explorer.params)
+    others = np.arange(12) != 3
+    pull, push = ((np.sign(state.force[others]) == sign).sum() for sign in (1, -1))
+    words = explorer._lines.get_text()
+    assert (f"{pull} pulled (blue)" in words) == (pull > 0)
+    assert (f"{push} pushed (dashed)" in words) == (push > 0)
+    np.testing.assert_allclose(explorer._line.get_xydata(), [[0, 0], [1, 1.5]])
+    for artist in explorer._dots.values():  # above the line where pulled, below where pushed
+        difference = artist.get_ydata() - 1.5 * artist.get_xdata()
+        assert (difference > 0).all() or (difference < 0).all()
+
+
 def test_explorer_answers_every_control_with_another_picture(explorer):
     explorer.update(steps=10)
     pictures = {explorer.view.png()}

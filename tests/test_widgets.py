@@ -91,6 +91,15 @@ def test_static_is_small_multiples_on_paper():
     assert [ax.get_title() for ax in figure.axes][-1] == "epoch 3: Recall@1 30 %"
 
 
+def test_the_picture_says_what_is_grey_and_has_no_star():
+    explorer = widgets.EpochExplorer(history())
+    space, curve = explorer.view.figure.axes
+    assert space.get_xlabel() == "8 of 12 classes in colour, grey: the others"
+    assert "*" not in {line.get_marker() for ax in (space, curve) for line in ax.lines}
+    every = widgets.EpochExplorer(history(classes=3))
+    assert every.view.figure.axes[0].get_xlabel() == "3 of 3 classes in colour"
+
+
 def test_no_pyplot_figure_is_opened():
     import matplotlib.pyplot as plt
 

@@ -18,6 +18,7 @@ from dmlviz.plots.style import (
     POSITIVE,
     QUIET,
     bare,
+    class_edge,
     class_style,
     ink,
     new_axes,
@@ -186,7 +187,14 @@ def force_field(
     ax.plot(*segments, color=ink(), linewidth=1.4, zorder=2)
     for label in y.unique().tolist():
         style: dict[str, Any] = class_style(label)
-        ax.plot(*x[y == label].T.numpy(), linestyle="", markersize=8, mec="white", **style)
+        ax.plot(
+            *x[y == label].T.numpy(),
+            linestyle="",
+            markersize=8,
+            mec=class_edge(label),
+            **style,
+            mew=0.6,
+        )
         if owns_proxies(loss):
             px, py = p[label].tolist()
             ax.plot(px, py, "D", markersize=12, mfc="none", mec=style["color"], mew=2)

@@ -22,6 +22,7 @@ QUIET = "#B8B8B8"  # what is there, but not the point
 
 CLASS_COLORS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, BLACK)
 CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
+MARKER_WORDS = "●■▲◆▼✚✖⬟"  # the same marks, for a line of text
 LINE_STYLES = ("-", "--", "-.", ":")
 
 
@@ -71,3 +72,8 @@ def class_color(i: int) -> str:
 def class_style(i: int) -> dict[str, Any]:
     """Colour and marker of the i-th highlighted class."""
     return {"color": class_color(i), "marker": CLASS_MARKERS[i % 8]}
+
+
+def class_edge(i: int) -> str:
+    """Colour of a marker's edge: dark around yellow and amber, which a white page swallows."""
+    return "#404040" if CLASS_COLORS[i % 8] in (ORANGE, YELLOW) else "white"

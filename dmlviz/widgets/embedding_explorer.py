@@ -15,7 +15,7 @@ from dmlviz.widgets.page_widget import PageWidget
 MOST_NEIGHBOURS, FEW = 24, 6
 STATE = ("selected", "selection", "epoch", "colour", "k")
 LOOK_FOR = "Look for: are the neighbours of a point near it on the map, too? "
-OF_CLASSES = "Which wrong ones (✗) look alike to you?"
+OF_CLASSES = "Where one is of another class (✗), does it look alike to you?"
 OF_LABELS = "Do they have labels like its own?"
 
 

@@ -1,5 +1,6 @@
 """What an EmbeddingExplorer shows, on paper: the map, a clicked image, and what is near it."""
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,16 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dmlviz.plots.gallery import tile
-from dmlviz.plots.style import ANCHOR, BLACK, NEGATIVE, POSITIVE, QUIET, bare, class_style
+from dmlviz.plots.style import (
+    ANCHOR,
+    BLACK,
+    NEGATIVE,
+    POSITIVE,
+    QUIET,
+    bare,
+    class_edge,
+    class_style,
+)
 from dmlviz.widgets.embedding_labels import Shades
 from dmlviz.widgets.embedding_scene import Scene
 from dmlviz.widgets.embedding_space import Found, Space
@@ -16,6 +26,7 @@ from dmlviz.widgets.embedding_space import Found, Space
 # The looks of a neighbour, by its mark: colour, line, sign.
 LOOKS = ((NEGATIVE, (0, (4, 2)), "✗"), (POSITIVE, "-", "✓"), ("#707070", "-", ""))
 SCORES = {"cosine": "cosine similarity", "euclidean": "Euclidean distance"}
+SHORT = {"cosine": "cos", "euclidean": "distance"}
 
 
 def explorer_figure(scene: Scene, row: int, k: int, t: int, colour: str) -> Figure:
@@ -25,7 +36,7 @@ def explorer_figure(scene: Scene, row: int, k: int, t: int, colour: str) -> Figu
     for i, (space, found) in enumerate(zip(scene.spaces, scene.search(row, k, t), strict=True)):
         left, width = i / count + 0.01, 1 / count - 0.03
         if count == 1:
-            places = (0.01, 0.14, 0.48, 0.76), (0.52, 0.03, 0.47, 0.87)
+            places = (0.01, 0.14, 0.48, 0.73), (0.52, 0.03, 0.47, 0.84)
         else:
             places = (left, 0.44, width, 0.48), (left, 0.01, width, 0.33)
         space_ax, tiles = (figure.add_axes(place) for place in places)
@@ -42,7 +53,8 @@ def draw_map(
 ) -> None:
     """All points of one epoch, coloured by class, by correctness or by the continuous label."""
     bare(ax).set(xlim=(-1.08, 1.08), ylim=(-1.08, 1.08), aspect="equal")
-    ax.set_title(": ".join(filter(None, (space.name, space.how))), fontsize=9)
+    words = ": ".join(filter(None, (space.name, space.how)))
+    ax.set_title(textwrap.fill(words, 60), fontsize=8)
     if space.circle is not None:
         angle = np.linspace(0, 2 * np.pi, 200)
         ax.plot(np.cos(angle), np.sin(angle), color=QUIET, linewidth=0.8, zorder=0)
@@ -67,13 +79,15 @@ def draw_map(
         y = scene.labels.numbers
         points(~np.isin(y, scene.coloured), color=QUIET, s=size / 2, alpha=0.6)
         for i, c in enumerate(scene.coloured):
-            points(y == c, label=_short(scene.labels.names[c], 24), **class_style(i))
+            look = {"edgecolors": class_edge(i), **class_style(i)}
+            points(y == c, label=_short(scene.labels.names[c], 24), **look)
     if space.proxy_places is not None:
         p = space.proxy_places[space.at(t)]
         ax.plot(p[:, 0], p[:, 1], "D", mfc="none", mec=BLACK, mew=1.2, label="proxy")
-    if ax.get_legend_handles_labels()[1]:
-        look: dict[str, Any] = {"ncols": 2, "frameon": False, "fontsize": 7, "borderpad": 0}
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.01), columnspacing=1, **look)
+    if names := ax.get_legend_handles_labels()[1]:
+        columns = 4 if max(map(len, names)) < 12 else 2
+        place: dict[str, Any] = {"ncols": columns, "frameon": False, "fontsize": 7, "borderpad": 0}
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.01), columnspacing=1, **place)
 
 
 def draw_neighbours(ax: Axes, scene: Scene, space: Space, row: int, found: Found, t: int) -> None:
@@ -94,7 +108,7 @@ def draw_pictures(
     shades = scene.shades(row)
     looks = [(ANCHOR, "-", "★"), *(LOOKS[mark] for mark in scene.marks(row, found.rows))]
     digits = 4 if np.ptp(found.values) < 0.02 else 2  # of what differs little
-    scores = ["clicked", *(f"{value:.{digits}f}" for value in found.values)]
+    scores = ["clicked", *(f"{SHORT[space.metric]} {value:.{digits}f}" for value in found.values)]
     for i, (item, look, score) in enumerate(zip([row, *found.rows], looks, scores, strict=True)):
         x, y = i % columns, 1.38 * (i // columns)
         tile(ax, _picture(scene, int(item)), x, y, look[0], look[2])

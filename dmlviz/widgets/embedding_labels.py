@@ -133,5 +133,5 @@ def _named(y: np.ndarray, classes: Sequence[str] | None) -> Labels:
             f"classes must name every label: there are {len(classes)} names, "
             f"but labels from {present[0]} to {present[-1]}"
         )
-    names = [str(c if classes is None else classes[c]) for c in present]
+    names = [f"class {c}" if classes is None else str(classes[c]) for c in present]
     return Labels(numbers.astype(np.int32), names, present.tolist())

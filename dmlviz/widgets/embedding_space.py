@@ -126,7 +126,10 @@ class Space:
         mean = x.mean(dim=1, keepdim=True)
         x, p = x - mean, None if p is None else p - mean
         what, of = self._seen_best(x, shown)
-        self.how = f"{'joint ' * (len(x) > 1)}PCA of {what}, {size} dimensions"
+        joint = "one " * (len(x) > 1)
+        self.how = (
+            f"each mark is an image; {size} dimensions flattened to 2 by {joint}PCA of {what}"
+        )
         turn = torch.from_numpy(pca_plane(of)[1].T.copy()).float()
         return (x @ turn).numpy(), None if p is None else (p @ turn).numpy()
 
@@ -134,9 +137,9 @@ class Space:
         """What PCA looks at: means of classes, or points where fewer than three make no plane."""
         if self.labels is None or len(shown) < 3:
             points = x.reshape(-1, x.shape[2])
-            return "all points", points[:: -(-len(points) // PCA_ROWS)]
+            return "all images", points[:: -(-len(points) // PCA_ROWS)]
         of = [torch.from_numpy(self.labels.numbers == c) for c in shown]
-        return "class means", torch.cat([x[:, rows].mean(dim=1) for rows in of])
+        return "the class means", torch.cat([x[:, rows].mean(dim=1) for rows in of])
 
 
 def _directions(x: Tensor) -> Tensor:

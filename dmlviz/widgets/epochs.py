@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from dmlviz.plots.maps import chosen_classes
 from dmlviz.plots.projection import as_points, pca_plane
-from dmlviz.plots.style import BLACK, BLUE, QUIET, bare, class_style, plain
+from dmlviz.plots.style import BLACK, BLUE, QUIET, bare, class_edge, class_style, plain
 from dmlviz.widgets.explorer import Explorer
 from dmlviz.widgets.view import FigureView
 
@@ -88,26 +88,34 @@ class EpochExplorer(Explorer):
                 artist.set_data(*self._xy[i][which].T)
             recall = f"Recall@1 {100 * self._recall[i]:.0f} %"
             ax.set_title(f"epoch {self.snapshots[i].epoch}: {recall}", fontsize=9)
+        figure.supxlabel(f"{self._key()}; Recall@1: of unseen classes", fontsize=9)
         return figure
 
     def _build_view(self) -> FigureView:
         figure = Figure(figsize=(7.6, 4.2), dpi=100)
-        space = figure.add_axes((0.01, 0.03, 0.53, 0.88))
+        space = figure.add_axes((0.01, 0.07, 0.53, 0.84))
         curve = figure.add_axes((0.64, 0.14, 0.34, 0.74))
         self._frame(space)
+        space.set_xlabel(self._key(), fontsize=9)
         self._groups = self._scatter(space)
         self._caption = space.text(0.5, 1.02, "", transform=space.transAxes, ha="center")
 
         epochs = [s.epoch for s in self.snapshots]
         plain(curve)
         curve.plot(epochs, self._recall, color=BLUE)
-        (self._dot,) = curve.plot([], [], "*", color=BLACK, markersize=13)
+        ring: dict[str, Any] = {"mfc": BLUE, "mec": BLACK, "mew": 1.6, "markersize": 10}
+        (self._dot,) = curve.plot([], [], "o", **ring)  # a star would be a chosen image
         curve.yaxis.set_major_formatter(PercentFormatter(1.0))
         curve.set(xlabel="epoch", ylim=(0, 1), title="Recall@1, unseen classes")
         curve.title.set_fontsize(10)
         moving = [*(artist for artist, _ in self._groups), self._dot, self._caption]
         alt = "Map of the embedding space at one epoch, and Recall@1 over the epochs"
         return FigureView(figure, moving, alt)
+
+    def _key(self) -> str:
+        count, shown = len(np.unique(self._labels)), len(self._classes)
+        rest = ", grey: the others" if shown < count else ""
+        return f"{shown} of {count} classes in colour{rest}"
 
     def _frame(self, ax: Any) -> None:
         everything = np.concatenate(self._xy)
@@ -124,6 +132,8 @@ class EpochExplorer(Explorer):
         groups = [(others, rest)]
         for i, label in enumerate(self._classes):
             style = class_style(i)
-            (artist,) = ax.plot([], [], linestyle="", markersize=6, mec="white", mew=0.4, **style)
+            (artist,) = ax.plot(
+                [], [], linestyle="", markersize=6, mec=class_edge(i), mew=0.5, **style
+            )
             groups.append((artist, self._labels == label))
         return groups

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from dmlviz.plots.forces import force_field, forces, in_the_plane, owns_proxies
-from dmlviz.plots.style import CLASS_COLORS, CLASS_MARKERS, QUIET
+from dmlviz.plots.style import CLASS_COLORS, CLASS_MARKERS, MARKER_WORDS, QUIET
 from dmlviz.widgets.browser_traits import STATIC, one_module
 from dmlviz.widgets.force_inputs import Degrees, angles_of, points_at, read_field
 from dmlviz.widgets.page_widget import PageWidget
@@ -81,9 +81,19 @@ class ForceField(PageWidget):
         self._lock = threading.RLock()  # a slider may move while a point is dragged
         look = {
             "labels": given.labels.tolist(), "classes": CLASS_COLORS, "markers": CLASS_MARKERS,
-            "quiet": QUIET, "step": STEP,
+            "quiet": QUIET, "step": STEP, "key": self.key,
         }  # fmt: skip
         super().__init__(angles=given.angles, proxy_angles=given.proxy_angles, _look=look)
+
+    @property
+    def key(self) -> str:
+        """What the marks are, in words."""
+        classes = np.unique(self.labels.numpy()).tolist()
+        marks = " ".join(dict.fromkeys(MARKER_WORDS[c % 8] for c in classes))
+        some = {1: "one class", 2: "two classes", 3: "three classes"}
+        images = f"{marks} images of {some.get(len(classes), f'{len(classes)} classes')}"
+        proxy = "◇ proxy · " if self._c else ""
+        return f"{proxy}{images} · no arrow: (almost) no force"
 
     @property
     def loss(self) -> nn.Module:
@@ -144,6 +154,7 @@ class ForceField(PageWidget):
         proxies = points_at(self.proxy_angles) if self._c else None
         force_field(self.loss, points_at(self.angles), self.labels, proxies=proxies, ax=ax)
         ax.set_title(self._arrows["caption"], fontsize=10)
+        ax.set_xlabel(self.key.replace(" · no", "\nno"), fontsize=8.5)
         return ax
 
     def static(self) -> Figure:
@@ -166,7 +177,7 @@ class ForceField(PageWidget):
             along = self._along(force)
             longest = along.abs().max().item()
             lengths = along * (LENGTH / longest if longest > NO_FORCE else 0.0)
-            caption = f"loss {value:.3g}, longest arrow {longest:.3g}"
+            caption = f"loss {value:.3g}, longest arrow: force {longest:.3g}"
             self._arrows = {"along": lengths.tolist(), "caption": caption}
 
     def _along(self, force: Tensor) -> Tensor:

@@ -86,7 +86,7 @@ class LossExplorer(Explorer):
         strongest = max(np.abs(state.pull).max(), np.abs(state.push).max(), 1e-12)
         self._pull.set_ydata(state.pull / strongest)
         self._push.set_ydata(state.push / strongest)
-        self._strongest.set_text(f"1 = {strongest:.3g}")
+        self._strongest.set_text(f"1.0 = a force of {strongest:.3g}")
 
     def sweep(self) -> int:
         """Move every control through its range and every point along the circle, and back."""
@@ -113,6 +113,7 @@ class LossExplorer(Explorer):
             loss = self._with(hyperparameters | {name: value})
             force_field(loss, x, y, proxies=proxies, ax=ax)
             ax.set_title(f"{name} = {value:.3g}: {ax.get_title()}", fontsize=9)
+        figure.supxlabel(self.field.key, fontsize=9)
         return figure
 
     def _changed(self, change: Any) -> None:
@@ -130,7 +131,7 @@ class LossExplorer(Explorer):
 
     def _build_view(self) -> FigureView:
         figure = Figure(figsize=(4.5, 4.2), dpi=100)
-        ax = plain(figure.add_axes((0.225, 0.14, 0.74, 0.74)))
+        ax = plain(figure.add_axes((0.165, 0.14, 0.8, 0.71)))
         proxies = owns_proxies(self.loss)
         where = pull_and_push(self.loss)[0].numpy()
         empty = np.full(len(where), np.nan)
@@ -139,9 +140,11 @@ class LossExplorer(Explorer):
         ax.set(xlabel="similarity s to the proxy" if proxies else "distance d to the anchor")
         ax.set(ylabel="share of the strongest force", ylim=(-0.05, 1.1))
         ax.set(xlim=(-1, 1) if proxies else (0, 1.5))
+        ax.locator_params(axis="x", nbins=5)
         place: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}
         ax.legend(frameon=False, fontsize=9, **place)
-        self._strongest = ax.text(-0.11, 0.97, "", transform=ax.transAxes, ha="right", fontsize=9)
+        above: dict[str, Any] = {"transform": ax.transAxes, "va": "bottom", "fontsize": 9}
+        self._strongest = ax.text(-0.13, 1.11, "", **above)
         alt = f"Forces of {type(self.loss).__name__} on points of a circle, and their profile"
         return FigureView(figure, [self._pull, self._push, self._strongest], alt)
 
@@ -152,7 +155,7 @@ class LossExplorer(Explorer):
             profile = self.view.pixels()
             height, width, _ = profile.shape
             figure = Figure(figsize=((height + width) / 100, height / 100), dpi=100)
-            self.field.draw(figure.add_axes((0.01, 0.02, height / (height + width), 0.9)))
+            self.field.draw(figure.add_axes((0.01, 0.1, height / (height + width), 0.82)))
             figure.figimage(profile, xo=height)
             bundle["image/png"] = as_png(figure)
         return bundle

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from dmlviz.widgets.controls import Controlled, controls_for
 from dmlviz.widgets.live import LiveRun
-from dmlviz.widgets.playground_panels import Picture, Space
+from dmlviz.widgets.playground_panels import PROXIES, Picture, Space
 from dmlviz.widgets.small_training import RANDOM, SmallTraining, small_images, small_methods
 
 LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
@@ -138,11 +138,15 @@ class TrainingPlayground(Controlled):
             for ax, side in zip(column, self.sides, strict=True):
                 space = Space(ax, side)
                 space.move(self._turn())
-                space.caption.set_text("")  # the title says it shorter
+                for words in (space.caption, space.below):
+                    words.set_text("")  # the title says it shorter
                 recall = f"Recall@1 {100 * side.recalls[-1][1]:.0f} %"
                 which = f"{side.name}, " if rows > 1 else ""
                 ax.set_title(f"{which}step {until}: {recall}", fontsize=9)
         self.reset()
+        words = "Recall@1: of these images, those trained on"
+        owns = any(side.proxies() is not None for side in self.sides)
+        figure.supxlabel(f"{words}\n{PROXIES}" if owns else words, fontsize=8.5)
         return figure
 
     # --- the loop ------------------------------------------------------------------------------

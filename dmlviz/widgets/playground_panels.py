@@ -1,19 +1,23 @@
 """What a playground draws of one training: the embedding on a circle or sphere, and its curves."""
 
+import math
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from dmlviz.plots.forces import circle
-from dmlviz.plots.style import BLUE, CLASS_COLORS, CLASS_MARKERS, ORANGE, QUIET, plain
+from dmlviz.plots.style import BLUE, CLASS_COLORS, CLASS_MARKERS, ORANGE, class_edge, plain
 from dmlviz.widgets.small_training import CLASSES, SmallTraining
 from dmlviz.widgets.view import FigureView
 
-CURVE = 400  # steps that the curves show at least
+FIRST_RANGE = 50  # steps that the curves show at first; then twice as many, and so on
 OUTSIDE = 1.18  # where proxies stand, lest they hide the images
+LOSS = "#707070"  # darker than the gridlines
+PROXIES = "◇ proxies: drawn outside the circle, lest they hide the images"
 
 
 class Space:
@@ -31,13 +35,16 @@ class Space:
                 "color": CLASS_COLORS[i],
                 "marker": CLASS_MARKERS[i].replace("D", "<"),
             }
-            look |= {"linestyle": "", "mec": "white", "mew": 0.5}
+            look |= {"linestyle": "", "mec": class_edge(i), "mew": 0.5}
             self.back += ax.plot([], [], markersize=4, alpha=0.35, **look)
             self.front += ax.plot([], [], markersize=7, **look)
             diamond: dict[str, Any] = {"mfc": "none", "mec": CLASS_COLORS[i], "mew": 2}
             self.proxies += ax.plot([], [], "D", markersize=9, **diamond)
-        self.caption = ax.text(0.5, 1.02, "", transform=ax.transAxes, ha="center")
-        self.artists: list[Any] = [*self.back, *self.front, *self.proxies, self.caption]
+        self.caption = ax.text(0.5, 1.02, "", transform=ax.transAxes, ha="center", fontsize=9)
+        below: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 8.5}
+        self.below = ax.text(0.5, -0.015, "", transform=ax.transAxes, **below)
+        words = [self.caption, self.below]
+        self.artists: list[Any] = [*self.back, *self.front, *self.proxies, *words]
 
     def move(self, turn: float = 0.0) -> None:
         """Put everything where it is now; `turn` in degrees."""
@@ -53,34 +60,44 @@ class Space:
             at = empty if proxies is None else _seen_from_the_front(proxies[c : c + 1], turn)[0]
             artist.set_data(*(OUTSIDE * at).T)
         last = f", loss {training.losses[-1]:.3g}" if training.losses else ""
-        recall = 100 * training.recalls[-1][1]
+        _, seen, unseen = training.recalls[-1]
         name = f"{training.name}: " if self.named else ""
-        self.caption.set_text(f"{name}step {len(training.losses)}{last}, Recall@1 {recall:.0f} %")
+        recall = f"Recall@1: these images {100 * seen:.0f} %, unseen classes {100 * unseen:.0f} %"
+        self.caption.set_text(f"{name}step {len(training.losses)}{last}\n{recall}")
+        self.below.set_text("" if proxies is None else PROXIES)
 
 
 class Curves:
     """The loss, and Recall@1 on these images and on unseen classes, over the training so far."""
 
     def __init__(self, ax: Axes, training: SmallTraining, *, legend: bool) -> None:
-        self.training = training
-        (self.loss,) = plain(ax).plot([], [], color=QUIET, label="loss, share of its highest")
+        self.ax, self.training = ax, training
+        (self.loss,) = plain(ax).plot([], [], color=LOSS, label="loss, share of its highest")
         (self.seen,) = ax.plot([], [], color=BLUE, label="Recall@1, these images")
         (self.unseen,) = ax.plot([], [], "--", color=ORANGE, label="Recall@1, unseen classes")
-        ax.set(xlim=(0, 1), ylim=(0, 1.05), xlabel="training so far", xticks=[])
+        ax.set(xlim=(0, FIRST_RANGE), ylim=(0, 1.05), xlabel="step")
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         if legend:
             place: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
             ax.legend(frameon=False, fontsize=9, **place)
         self.artists: list[Any] = [self.loss, self.seen, self.unseen]
 
-    def move(self) -> None:
+    def move(self) -> bool:
+        """Put the curves where they are now; whether the range of the steps has changed.
+
+        It doubles when it is full: the axis is drawn anew seldom, and is half full at least.
+        """
         losses = self.training.losses
         steps = np.arange(1, len(losses) + 1)
-        # Curves are squeezed into the same frame as they grow: the axis says "share of the run".
-        width = max(CURVE, len(steps))
-        self.loss.set_data(steps / width, np.asarray(losses) / max([*losses, 1e-9]))
+        self.loss.set_data(steps, np.asarray(losses) / max([*losses, 1e-9]))
         at, seen, unseen = np.asarray(self.training.recalls).T
-        self.seen.set_data(at / width, seen)
-        self.unseen.set_data(at / width, unseen)
+        self.seen.set_data(at, seen)
+        self.unseen.set_data(at, unseen)
+        reach = FIRST_RANGE * 2 ** math.ceil(math.log2(max(1.0, len(steps) / FIRST_RANGE)))
+        changed = reach != self.ax.get_xlim()[1]
+        if changed:
+            self.ax.set_xlim(0, reach)
+        return changed
 
 
 class Picture:
@@ -88,17 +105,17 @@ class Picture:
 
     def __init__(self, trainings: list[SmallTraining]) -> None:
         alone = len(trainings) == 1
-        figure = Figure(figsize=(8.2, 4.2) if alone else (9.2, 5.8), dpi=100)
-        places = [((0.01, 0.02, 0.49, 0.9), (0.6, 0.12, 0.38, 0.66))]
+        figure = Figure(figsize=(8.2, 4.2) if alone else (9.2, 6.0), dpi=100)
+        places = [((0.01, 0.06, 0.49, 0.83), (0.6, 0.12, 0.38, 0.66))]
         if not alone:
-            places = [((x, 0.3, 0.44, 0.65), (x + 0.06, 0.05, 0.36, 0.16)) for x in (0.02, 0.52)]
+            places = [((x, 0.31, 0.44, 0.61), (x + 0.06, 0.09, 0.36, 0.13)) for x in (0.02, 0.52)]
         self.spaces, self.curves = [], []
         for (space, curves), training in zip(places, trainings, strict=True):
             self.spaces.append(Space(figure.add_axes(space), training, named=not alone))
             self.curves.append(Curves(figure.add_axes(curves), training, legend=alone))
         lines = self.curves[0].artists
         if not alone:
-            look: dict[str, Any] = {"loc": (0.03, 0.225), "ncols": 3, "frameon": False}
+            look: dict[str, Any] = {"loc": (0.03, 0.23), "ncols": 3, "frameon": False}
             figure.legend(lines, [line.get_label() for line in lines], fontsize=9, **look)
         moving = [a for space in self.spaces for a in space.artists]
         moving += [a for curves in self.curves for a in curves.artists]
@@ -109,7 +126,8 @@ class Picture:
         """Draw the present state; the view has still to show it."""
         for space, curves in zip(self.spaces, self.curves, strict=True):
             space.move(turn)
-            curves.move()
+            if curves.move():
+                self.view.refresh()
 
 
 def _seen_from_the_front(vectors: Tensor, turn: float) -> tuple[np.ndarray, np.ndarray]:

@@ -9,13 +9,15 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dmlviz.plots.style import BLUE, PURPLE, QUIET, VERMILION, plain
+from dmlviz.plots.style import BLUE, PURPLE, QUIET, VERMILION, ink, plain
 from dmlviz.widgets.explorer import Explorer
 from dmlviz.widgets.view import FigureView
 
 FIXED = (0.5, 1.0, 2.0)  # label distances of the items that stay, and their places in the embedding
 WHERE = np.geomspace(0.15, 6.0, 91)
 TICKS = (0.25, 0.5, 1, 2, 4)
+ITEM, WANTED = "the dragged item", "where it should be: its label distance"
+LINE: dict[str, Any] = {"color": "#707070", "linestyle": ":", "linewidth": 1.3}
 
 
 class State(NamedTuple):
@@ -28,6 +30,7 @@ class State(NamedTuple):
     ratio_slope: np.ndarray
     triplet_slope: np.ndarray
     loss: float
+    triplet_loss: float
 
 
 class RatioExplorer(Explorer):
@@ -65,8 +68,8 @@ class RatioExplorer(Explorer):
     def compute(self, *, label: float, place: float, margin: float) -> State:  # type: ignore[override]
         ratio, ratio_slope = _profile(label, ratio_of_distances)
         triplet, triplet_slope = _profile(label, lambda d, r: triplet_of_distances(d, r, margin))
-        now = float(np.interp(place, WHERE, ratio))
-        return State(label, place, ratio, triplet, ratio_slope, triplet_slope, now)
+        now = (float(np.interp(place, WHERE, values)) for values in (ratio, triplet))
+        return State(label, place, ratio, triplet, ratio_slope, triplet_slope, *now)
 
     def draw(self, state: State) -> None:
         self._item.set_data([0, 1], [state.label, state.place])
@@ -76,60 +79,76 @@ class RatioExplorer(Explorer):
         self._triplet_slope.set_ydata(state.triplet_slope)
         for artist, values in self._dots:
             artist.set_data([state.place], [np.interp(state.place, WHERE, getattr(state, values))])
-        self._caption.set_text(f"log-ratio loss {state.loss:.2f}")
+        for line in self._wanted:
+            line.set_xdata([state.label] * 2)
+        self._caption.set_text(
+            f"loss: log-ratio {state.loss:.2f}, dense triplet {state.triplet_loss:.2f}"
+        )
 
     def static(self) -> Figure:
         """Both losses over all places, for three labels of the item."""
-        figure = Figure(figsize=(9.6, 3.0), layout="constrained")
+        figure = Figure(figsize=(9.6, 3.3), layout="constrained")
         for ax, label in zip(figure.subplots(1, 3, sharey=True), (0.35, 1.4, 3.0), strict=True):
             state = self.compute(label=label, place=1.0, margin=self.params["margin"])
             plain(ax).plot(WHERE, state.ratio, color=BLUE, label="log-ratio")
             ax.plot(WHERE, state.triplet, "--", color=VERMILION, label="dense triplet")
-            ax.axvline(label, color=QUIET, linewidth=1)
-            _logarithmic(ax, "place in the embedding")
+            ax.axvline(label, label=WANTED, **LINE)
+            _logarithmic(ax, "place in the embedding (log scale)")
             ax.set(title=f"label distance {label:g}", ylim=(0, 4))
-        ax.legend(frameon=False, fontsize=8)
+        figure.legend(
+            *ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False
+        )
         return figure
 
     def _build_view(self) -> FigureView:
-        figure = Figure(figsize=(10.4, 3.7), dpi=100)
-        left = plain(figure.add_axes((0.06, 0.14, 0.24, 0.72)), grid=None)
-        middle = plain(figure.add_axes((0.385, 0.14, 0.27, 0.72)))
-        right = plain(figure.add_axes((0.72, 0.14, 0.27, 0.72)))
+        figure = Figure(figsize=(10.4, 4.0), dpi=100)
+        left = plain(figure.add_axes((0.065, 0.22, 0.235, 0.69)), grid=None)
+        middle = plain(figure.add_axes((0.375, 0.22, 0.27, 0.69)))
+        right = plain(figure.add_axes((0.715, 0.22, 0.275, 0.69)))
         for value in FIXED:
             left.plot([0, 1], [value, value], "-o", color=QUIET)
-        (self._item,) = left.plot([], [], "-D", color=PURPLE, linewidth=2)
+        (self._item,) = left.plot([], [], "-o", color=PURPLE, markersize=8, linewidth=2, label=ITEM)
         left.set(xlim=(-0.15, 1.15), yscale="log", ylim=(0.2, 5))
         left.set_xticks([0, 1], ["label distance", "in the embedding"])
+        left.set_ylabel("distance (log scale)")
         left.set_yticks(TICKS, [f"{t:g}" for t in TICKS])
         left.minorticks_off()
         left.set_title("distances to the anchor", fontsize=9)
         empty = np.full(len(WHERE), np.nan)
-        curves = []
+        curves: list[Any] = []
+        self._wanted: list[Any] = []
         for ax, title, limits in (
-            (middle, "loss", (0, 4)),
-            (right, "slope of the loss (below 0: drawn outwards)", (-6, 6)),
+            (middle, "", (0, 4)),  # the title moves
+            (right, "slope of the loss per unit of distance", (-6, 6)),
         ):
             (ratio,) = ax.plot(WHERE, empty, color=BLUE, label="log-ratio")
             (triplet,) = ax.plot(WHERE, empty, "--", color=VERMILION, label="dense triplet")
-            _logarithmic(ax, "place of the item")
+            _logarithmic(ax, "place of the item (log scale)")
             ax.set_ylim(*limits)
             ax.set_title(title, fontsize=9)
-            ax.legend(frameon=False, fontsize=8, loc="upper left")
             curves += [ratio, triplet]
+            self._wanted.append(ax.axvline(1, label=WANTED, **LINE))
         right.axhline(0, color=QUIET, linewidth=1)
         self._ratio, self._triplet, self._ratio_slope, self._triplet_slope = curves
         self._dots = [
-            (ax.plot([], [], marker, color=colour, markersize=8)[0], values)
-            for ax, marker, colour, values in (
-                (middle, "o", BLUE, "ratio"),
-                (middle, "s", VERMILION, "triplet"),
-                (right, "o", BLUE, "ratio_slope"),
-                (right, "s", VERMILION, "triplet_slope"),
+            (ax.plot([], [], "o", color=PURPLE, mec=ink(), markersize=8)[0], values)
+            for ax, values in (
+                (middle, "ratio"),
+                (middle, "triplet"),
+                (right, "ratio_slope"),
+                (right, "triplet_slope"),
             )
         ]
-        self._caption = left.text(0.5, 0.97, "", transform=left.transAxes, ha="center", va="top")
-        moving = [self._item, *curves, *(artist for artist, _ in self._dots), self._caption]
+        words: dict[str, Any] = {"transform": right.transAxes, "ha": "right", "fontsize": 9}
+        right.text(0.99, 0.98, "above 0: pulled in, to the left", va="top", **words)
+        right.text(0.99, 0.02, "below 0: pushed out, to the right", **words)
+        above: dict[str, Any] = {"transform": middle.transAxes, "ha": "center", "fontsize": 9}
+        self._caption = middle.text(0.5, 1.03, "", **above)
+        key = [self._item, self._wanted[0], *curves[:2]]
+        look: dict[str, Any] = {"loc": "lower center", "ncols": 4, "frameon": False, "fontsize": 9}
+        figure.legend(key, [artist.get_label() for artist in key], **look)
+        moving = [self._item, *self._wanted, *curves, *(artist for artist, _ in self._dots)]
+        moving.append(self._caption)
         return FigureView(figure, moving, "Log-ratio and dense triplet loss of one dragged item")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
 from PIL import ImageOps
 
 from dmlviz.geometry import cosine_similarity, normalize
@@ -16,10 +17,18 @@ from dmlviz.losses._checks import check_proxies
 from dmlviz.plots.projection import as_points, pca_plane
 from dmlviz.synthesis import NovelClassGenerator
 from dmlviz.widgets.explorer import Explorer
-from dmlviz.widgets.synthesis_panels import FIRST, OTHER, SECOND, NearestReal, State, SynthesisMap
+from dmlviz.widgets.synthesis_panels import (
+    FIRST,
+    OTHER,
+    SAMPLES,
+    SECOND,
+    NearestReal,
+    State,
+    SynthesisMap,
+)
 from dmlviz.widgets.view import FigureView
 
-SAMPLES, NEAREST, MOST_CLASSES, PIXELS = 24, 6, 12, 96
+NEAREST, MOST_CLASSES, PIXELS = 6, 12, 96
 PATH = torch.linspace(-0.5, 1.5, 41)[:, None]
 
 
@@ -55,7 +64,8 @@ class SynthesisExplorer(Explorer):
         check_proxies(x, self.labels, p)
         if dataset is not None and len(dataset) != len(x):
             raise ValueError(f"embeddings must be those of {len(dataset)} images, got {len(x)}")
-        names: Any = classes or getattr(dataset, "classes", range(len(p)))
+        numbers = [f"class {c}" for c in range(len(p))]
+        names: Any = classes or getattr(dataset, "classes", numbers)
         self.classes = [str(name) for name in names]
         if len(self.classes) < len(p):
             raise ValueError(f"classes must name all {len(p)}, got {len(self.classes)} names")
@@ -104,7 +114,7 @@ class SynthesisExplorer(Explorer):
         real, y = self._real
         cosines, rows = cosine_similarity(v[:1], real)[0].topk(min(NEAREST, len(real)))
         return State(
-            first, second, v.numpy(), self.project(c), self.project(v), self.project(path),
+            first, second, mix, v.numpy(), self.project(c), self.project(v), self.project(path),
             roles.numpy(), roles.bincount(minlength=3).numpy() / SAMPLES,
             cosine_similarity(c, p).max().item(), rows.numpy(), y[rows].numpy(), cosines.numpy(),
         )  # fmt: skip
@@ -115,15 +125,16 @@ class SynthesisExplorer(Explorer):
 
     def static(self) -> Figure:
         """The first class, half-way, and the second class."""
-        figure = Figure(figsize=(9.6, 5.8))
+        figure = Figure(figsize=(9.6, 6.4))
         a, b = (self.classes[self.params[name]] for name in ("first", "second"))
-        figure.suptitle(f"● first class: {a}     ■ second class: {b}", fontsize=10)
+        figure.suptitle(f"● first class: {a}     ■ second class: {b}", fontsize=10, y=0.985)
         for left, mix in ((0.01, 0.0), (0.343, 0.5), (0.676, 1.0)):
             state = self.compute(**self.params | {"mix": mix})
-            space = self._new_map(figure.add_axes((left, 0.36, 0.315, 0.45)))
-            space.ax.set_title(f"mix {mix:g}", fontsize=10, pad=30)
+            space = self._new_map(figure.add_axes((left, 0.38, 0.315, 0.42)))
+            space.ax.set_title(f"mix {mix:g}", fontsize=10, pad=44)
             space.move(state)
-            self._new_nearest(figure.add_axes((left, 0.03, 0.315, 0.32))).move(state)
+            self._new_nearest(figure.add_axes((left, 0.08, 0.315, 0.26))).move(state)
+        _legend(figure, space)
         return figure
 
     def project(self, vectors: torch.Tensor) -> np.ndarray:
@@ -139,15 +150,23 @@ class SynthesisExplorer(Explorer):
 
     def _new_nearest(self, ax: Axes) -> NearestReal:
         n = min(NEAREST, len(self._real[0]))
+        nearest = "proxies" if self.dataset is None else "real images"
+        ax.set_title(f"{nearest} nearest to the star, and the cosine", fontsize=8)
         return NearestReal(ax, n, self.classes, None if self.dataset is None else self.picture)
 
     def _build_view(self) -> FigureView:
-        figure = Figure(figsize=(8.6, 4.4), dpi=100)
-        self._map = self._new_map(figure.add_axes((0.01, 0.15, 0.42, 0.72)))
-        self._nearest = self._new_nearest(figure.add_axes((0.47, 0.04, 0.52, 0.83)))
-        nearest = "proxies" if self.dataset is None else "real images"
-        self._nearest.ax.set_title(f"{nearest} nearest to the star, and the cosine", fontsize=9)
-        look: dict[str, Any] = {"loc": "lower left", "ncols": 2, "fontsize": 8, "frameon": False}
-        figure.legend(*self._map.ax.get_legend_handles_labels(), columnspacing=1.2, **look)
+        figure = Figure(figsize=(8.6, 4.8), dpi=100)
+        self._map = self._new_map(figure.add_axes((0.01, 0.11, 0.42, 0.74)))
+        self._nearest = self._new_nearest(figure.add_axes((0.47, 0.11, 0.52, 0.82)))
+        _legend(figure, self._map)
         artists = [*self._map.artists, *self._nearest.artists]
         return FigureView(figure, artists, "Generated embeddings of a mixed class, on a map")
+
+
+def _legend(figure: Figure, space: SynthesisMap) -> None:
+    key = space.key()
+    look: dict[str, Any] = {"loc": "lower center", "ncols": 3, "fontsize": 8, "frameon": False}
+    each = {tuple: HandlerTuple(ndivide=None, pad=0.6)}
+    figure.legend(
+        [*key], [*key.values()], handler_map=each, columnspacing=1.5, markerscale=0.8, **look
+    )

@@ -6,11 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import offset_copy
 
 from dmlviz.plots.style import BLACK, GREEN, ORANGE, PURPLE, QUIET, bare
 
 FIRST, SECOND, OTHER = range(3)  # the roles of classes, and how each looks
 LOOKS = ((ORANGE, "o", "first class"), (GREEN, "s", "second class"), (PURPLE, "^", "another"))
+SAMPLES = 24  # generated at a time
+MARKS_AT = (72, 116, 160)  # points from the left, in the line that counts them
 
 
 class State(NamedTuple):
@@ -19,12 +22,14 @@ class State(NamedTuple):
     `vectors (S, D)` are the samples, of which number 0 is the star; `roles (S,)` says whether the
     proxy nearest to each is that of the first class, the second or another, and `shares (3,)` how
     many of each there are; the path is that of the class vector over all mixes, and `novelty` its
-    cosine to the nearest proxy. `rows`, `classes` and `cosines` are of the real embeddings nearest
-    to the star (of the proxies where there are no images).
+    cosine to the nearest proxy; `mix` is the share of the second class in it. `rows`, `classes` and
+    `cosines` are of the real embeddings nearest to the star (of the proxies where there are no
+    images).
     """
 
     first: int
     second: int
+    mix: float
     vectors: np.ndarray
     class_xy: np.ndarray
     samples_xy: np.ndarray
@@ -52,22 +57,36 @@ class SynthesisMap:
 
         line("o", QUIET, 2.5, self.xy.T, mew=0, alpha=0.6)
         filled, hollow = {"mec": "white", "mew": 0.4}, {"mfc": "none", "mew": 1.5}
-        self.real = [line(m, c, 5, label=name, **filled) for c, m, name in LOOKS[:OTHER]]
+        self.real = [line(m, c, 5, **filled) for c, m, _ in LOOKS[:OTHER]]
         self.path = line(":", BLACK, 1, linewidth=1)
         self.proxies = [line("D", c, 9, mec=BLACK) for c, _, _ in LOOKS[:OTHER]]
         self.samples = [line(m, c, 8, **hollow) for c, m, _ in LOOKS]
-        self.samples[OTHER].set_label("generated; form and colour: nearest proxy")
-        self.vector = line("D", BLACK, 11, label="class vector of the mix", **hollow)
+        self.vector = line("D", BLACK, 11, **hollow)
         self.star = line("*", BLACK, 18, **hollow)
-        words: dict[str, Any] = {"transform": ax.transAxes, "va": "center", "fontsize": 8}
-        ax.text(0, 1.11, "nearest proxy:", **words)
-        ax.text(0.12, 1.04, "is the cosine of ◇ to its nearest proxy", **words)
-        self.figures = [ax.text(0, 1.04, "", **words)]
-        for x, (colour, marker, _) in zip((0.38, 0.58, 0.78), LOOKS, strict=True):
-            line(marker, colour, 6, ([x], [1.11]), transform=ax.transAxes, clip_on=False, **hollow)
-            self.figures.append(ax.text(x + 0.03, 1.11, "", **words))
+        self.figures = [self._above(0, 8), *(self._above(x + 7, 34) for x in MARKS_AT)]
+        self.mix = self._above(0, 21)
+        self._above(0, 34).set_text(f"{SAMPLES} generated:")
+        for x, (colour, marker, _) in zip(MARKS_AT, LOOKS, strict=True):
+            place = offset_copy(ax.transAxes, ax.figure, x, 34, units="points")
+            line(marker, colour, 6, ([0], [1]), transform=place, clip_on=False, **hollow)
         self.artists: list[Any] = [*self.real, self.path, *self.proxies, *self.samples]
-        self.artists += [self.vector, self.star, *self.figures]
+        self.artists += [self.vector, self.star, *self.figures, self.mix]
+
+    def _above(self, x: float, y: float) -> Any:
+        """Words above the map, so many points from its upper left corner."""
+        words: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
+        return self.ax.annotate("", (0, 1), (x, y), va="center", fontsize=8, **words)
+
+    def key(self) -> dict[Any, str]:
+        """Every mark, and what it is; a tuple of marks where they differ by class."""
+        return {
+            tuple(self.real): "real image: first, second class",
+            tuple(self.proxies): "their proxies",
+            tuple(self.samples): "generated; nearest proxy: first, second, another",
+            self.vector: "the mix, asked for",
+            self.path: "path of the mix",
+            self.star: "one generated, chosen",
+        }
 
     def move(self, state: State) -> None:
         for i, c in enumerate((state.first, state.second)):
@@ -77,10 +96,17 @@ class SynthesisMap:
         for role, samples in enumerate(self.samples):
             samples.set_data(*state.samples_xy[state.roles == role].T)
         self.vector.set_data(*state.class_xy.T)
+        self.mix.set_text(f"mix ◇: {in_words(state.mix)}")
         self.star.set_data(*state.samples_xy[:1].T)
-        figures = (f"{state.novelty:.2f}", *(f"{100 * share:.0f} %" for share in state.shares))
+        novelty = f"cosine of ◇ to its nearest proxy: {state.novelty:.2f}"
+        figures = (novelty, *(f"{100 * share:.0f} %" for share in state.shares))
         for text, figure in zip(self.figures, figures, strict=True):
             text.set_text(figure)
+
+
+def in_words(mix: float) -> str:
+    """How much of each class is in the mix."""
+    return f"{1 - mix:.2f} first {'+' if mix >= 0 else '-'} {abs(mix):.2f} second"
 
 
 class NearestReal:
@@ -105,7 +131,7 @@ class NearestReal:
                 self.images.append(ax.imshow(np.zeros((1, 1, 3)), **place))
                 self.boxes.append(ax.add_patch(Rectangle((x, y), 1, 1, fill=False, linewidth=3)))
             places = [(x + 0.08, y + 1.12) for x, y in corners]
-            ax.set(xlim=(-0.05, 3.25), ylim=(2.4, -0.05))
+            ax.set(xlim=(-0.05, 3.25), ylim=(2.5, -0.05))
         self.signs = [ax.plot(*xy, markersize=6)[0] for xy in places]
         words: dict[str, Any] = {"xytext": (8, 0), "textcoords": "offset points", "va": "center"}
         self.words = [ax.annotate("", xy, fontsize=8, **words) for xy in places]

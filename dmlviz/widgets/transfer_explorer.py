@@ -11,13 +11,23 @@ from torch import Tensor
 
 from dmlviz.losses.relaxed import relative_distances, relaxed_contrastive, relaxed_labels
 from dmlviz.plots.projection import as_points, pca_plane
-from dmlviz.plots.style import ANCHOR, BLACK, NEGATIVE, POSITIVE, bare, class_style, plain
+from dmlviz.plots.style import (
+    ANCHOR,
+    BLACK,
+    NEGATIVE,
+    POSITIVE,
+    bare,
+    class_edge,
+    class_style,
+    plain,
+)
 from dmlviz.widgets.explorer import Explorer
 from dmlviz.widgets.view import FigureView
 
 SIGMAS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 STEPS, STEP_SIZE = 80, 0.3
 STREWN = 0.5  # of the points' mean distance from their middle
+SHADES = "light, w = 0: different … dark, w = 1: alike"
 WIDTHS = (0.6, 1.6, 3.2)  # of the lines: weak, middling, strong
 MOST = 60
 
@@ -39,7 +49,7 @@ class TransferExplorer(Explorer):
     Left: the relaxed labels of all pairs. Middle: the target's points after some steps of gradient
     descent on the loss, and for one anchor its pairs, blue and solid where they pull together,
     vermilion and dashed where they push apart, wider where stronger. Right: the anchor's relative
-    distances d against where the loss draws them, δ(1 - w).
+    distances d against 1 - w, and the line d = δ(1 - w), to which the loss draws them.
 
     Args:
         source: `(N, D)` embeddings of a source model, of at most 60 images.
@@ -116,9 +126,10 @@ class TransferExplorer(Explorer):
             artist.set_data(*_lines(state.points[state.anchor], state.points[which]))
         for sign, artist in self._dots.items():
             which = others & (np.sign(state.force) == sign)
-            artist.set_data(state.goal[which], state.distance[which])
-        delta = self.params["delta"]
-        self._line.set_data([0, delta], [0, delta])
+            artist.set_data(1 - state.labels[state.anchor][which], state.distance[which])
+        self._line.set_data([0, 1], [0, self.params["delta"]])
+        pull, push = (int((np.sign(state.force[others]) == sign).sum()) for sign in (1, -1))
+        self._lines.set_text(_forces_in_words(pull, push))
 
     def static(self) -> Figure:
         """Labels, and where the points settle, for three σ."""
@@ -131,6 +142,7 @@ class TransferExplorer(Explorer):
                 relaxed_labels(self.source, sigma).numpy(), cmap="Blues", vmin=0, vmax=1
             )
             top.set_title(f"relaxed labels, σ = {sigma:g}", fontsize=10)
+            top.set_xlabel(SHADES, fontsize=8)
             end = self.path(sigma, delta)[-1].numpy()
             for c in np.unique(self.classes):
                 style: dict[str, Any] = class_style(
@@ -143,16 +155,19 @@ class TransferExplorer(Explorer):
 
     def _build_view(self) -> FigureView:
         n = len(self.source)
-        figure = Figure(figsize=(10.4, 3.9), dpi=100)
-        left = bare(figure.add_axes((0.01, 0.06, 0.3, 0.82)))
-        middle = bare(figure.add_axes((0.335, 0.06, 0.31, 0.82)))
-        right = plain(figure.add_axes((0.715, 0.14, 0.275, 0.74)), grid=None)
+        figure = Figure(figsize=(10.4, 4.0), dpi=100)
+        left = bare(figure.add_axes((0.01, 0.1, 0.3, 0.8)))
+        middle = bare(figure.add_axes((0.335, 0.1, 0.31, 0.8)))
+        right = plain(figure.add_axes((0.715, 0.14, 0.275, 0.76)), grid=None)
         self._map = left.imshow(np.zeros((n, n)), cmap="Blues", vmin=0, vmax=1)
         (self._row,) = left.plot([], [], color=ANCHOR, linewidth=1.2)
         left.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
-        left.set_title("relaxed labels w (the line: the anchor)", fontsize=9)
+        left.set_title("relaxed labels w (the line: the anchor's row)", fontsize=9)
+        left.set_xlabel(SHADES, fontsize=8.5)
         middle.set(xlim=(-2.5, 2.5), ylim=(-2.5, 2.5), aspect="equal")
-        middle.set_title("target: pull (blue), push (vermilion, dashed)", fontsize=9)
+        middle.set_title("the target's points", fontsize=9)
+        below: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 8.5}
+        self._lines = middle.text(0.5, -0.015, "", transform=middle.transAxes, **below)
         colours = {1: (POSITIVE, "-"), -1: (NEGATIVE, "--")}
         self._pairs, self._dots = {}, {}
         for sign, (colour, line) in colours.items():
@@ -163,16 +178,30 @@ class TransferExplorer(Explorer):
             (self._dots[sign],) = right.plot([], [], marker, color=colour, markersize=5, alpha=0.8)
         self._groups = []
         for i, c in enumerate(np.unique(self.classes)):
-            style: dict[str, Any] = class_style(i)
-            (artist,) = middle.plot([], [], linestyle="", markersize=8, mec="white", **style)
+            style: dict[str, Any] = {"mec": class_edge(i), "mew": 0.6, **class_style(i)}
+            (artist,) = middle.plot([], [], linestyle="", markersize=8, **style)
             self._groups.append((c, artist))
         (self._anchor,) = middle.plot([], [], "*", color=ANCHOR, markersize=16, mec="white")
         (self._line,) = right.plot([], [], color=BLACK, linewidth=1.2)
-        right.set(xlim=(0, 2.05), ylim=(0, 3), xlabel="δ(1 - w)", ylabel="relative distance d")
-        right.set_title("the anchor's pairs, and their equilibrium", fontsize=9)
+        right.set(xlim=(0, 1.02), ylim=(0, 2.8), ylabel="relative distance d")
+        right.set_xlabel("1 - w   (0: alike … 1: different)")
+        right.set_title("the anchor's pairs rest at d = δ(1 - w)", fontsize=9)
+        words: dict[str, Any] = {"transform": right.transAxes, "fontsize": 9, "zorder": 0}
+        right.text(0.02, 0.98, "above the line: pulled", va="top", color=POSITIVE, **words)
+        right.text(0.99, 0.02, "below it: pushed", ha="right", color=NEGATIVE, **words)
         moving = [self._map, self._row, *self._pairs.values(), self._line, *self._dots.values()]
-        moving += [*(artist for _, artist in self._groups), self._anchor]  # the star on top
+        moving += [
+            self._lines,
+            *(artist for _, artist in self._groups),
+            self._anchor,
+        ]  # the star on top
         return FigureView(figure, moving, "Relaxed labels, the target's points and their forces")
+
+
+def _forces_in_words(pull: int, push: int) -> str:
+    """What the lines are that there are."""
+    kinds = [f"{pull} pulled (blue)"] * (pull > 0) + [f"{push} pushed (dashed)"] * (push > 0)
+    return "from the star: " + (", ".join(kinds) or "no forces")
 
 
 def _start(source: Tensor, seed: int) -> Tensor:

@@ -56,6 +56,11 @@ class FigureView:
             self.image.format = "jpeg" if moving else "png"
             self.image.value = self._encode(self.image.format)
 
+    def refresh(self) -> None:
+        """Draw what stays anew the next time: the axes have changed."""
+        with self._lock:
+            self._background = None
+
     def png(self) -> bytes:
         """The picture as it is now."""
         with self._lock:

@@ -69,7 +69,7 @@ def test_mouse(page, server):
 
     e.hover(40)
     eventually(lambda: e.shown() == [40, 80, 0, 255])
-    assert e.root.locator(".tip").inner_text() == "4 · 40"
+    assert e.root.locator(".tip").inner_text() == "class 4 · 40"
 
     page.mouse.click(*e.place(31))
     eventually(lambda: e.python("e.selected") == 31)
@@ -77,6 +77,7 @@ def test_mouse(page, server):
     eventually(lambda: tiles.count() == 5)
     signs = {t.split("\n")[0] for t in tiles.all_inner_texts()}
     assert signs == {"★", "✓", "✗"}  # of its column are two of four
+    assert "distance 0.2500\nclass 4" in "\n".join(tiles.all_inner_texts())
     eventually(lambda: e.shown(".strip") == [31, 62, 0, 255])
     nearest = e.python("int(e.found[0].rows[0])")
     tiles.nth(1).click()  # a picture is as good as its point
@@ -120,7 +121,7 @@ def test_keys(page, server):
 
     e.canvas.focus()
     page.keyboard.press("ArrowRight")  # to the point in the middle
-    assert status.inner_text() == "image 40, 4"
+    assert status.inner_text() == "image 40, class 4"
     for key, row in (("ArrowRight", 41), ("ArrowUp", 50), ("ArrowLeft", 49), ("ArrowDown", 40)):
         page.keyboard.press(key)
         assert status.inner_text().startswith(f"image {row},")

@@ -307,7 +307,7 @@ class Page {
     const counts = new Map();
     for (const row of rows) counts.set(labels[row], (counts.get(labels[row]) ?? 0) + 1);
     const order = [...counts].sort((a, b) => b[1] - a[1]);
-    const first = order.slice(0, 4).map(([label, count]) => `${classes[label]} ${count}`);
+    const first = order.slice(0, 4).map(([label, count]) => `${classes[label]}: ${count}`);
     const more = order.length > 4 ? ` and ${order.length - 4} classes more` : "";
     return ` · ${first.join(", ")}${more} `;
   }

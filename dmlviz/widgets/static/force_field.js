@@ -31,7 +31,7 @@ class ForceFieldPage {
   // --- the page -------------------------------------------------------------------------------------
 
   build(el) {
-    const { labels } = this.model.get("_look");
+    const { labels, key } = this.model.get("_look");
     this.handles = [
       ...labels.map((label, i) => this.handle(false, i, `point ${i} of class ${label}`)),
       ...this.model.get("proxy_angles").map((_, i) => this.handle(true, i, `proxy of class ${i}`)),
@@ -60,7 +60,8 @@ class ForceFieldPage {
     const keys = "drag along the circle · Tab chooses, ← → move, Esc lets go";
     this.root = make(
       "div", { class: "dmlviz-ff" },
-      this.caption, this.stage, tools, make("p", { class: "keys" }, keys), this.error,
+      this.caption, this.stage, make("p", { class: "key" }, key), tools,
+      make("p", { class: "keys" }, keys), this.error,
     );
     el.append(this.root);
   }

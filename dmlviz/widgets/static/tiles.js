@@ -5,6 +5,7 @@ import { OWN_KEYS, make } from "./page.js";
 const SIGNS = ["✗", "✓", ""];
 const LOOKS = ["wrong", "right", "unknown"];
 const [TIP, SIDE, SMALL] = [112, 76, 44]; // pixels: in the tooltip, of a neighbour, in the lasso
+const SHORT = { cosine: "cos", euclidean: "distance" };
 const SCORES = { cosine: "cosine similarity", euclidean: "Euclidean distance" };
 
 // Draws a picture into a canvas as large as it fits; before it is here, nothing.
@@ -56,9 +57,9 @@ function tile(subject, row, side, { look = "", sign = "", words = [] } = {}) {
 }
 
 // Similarities that differ little need more digits to differ at all.
-function scores(values) {
+function scores(values, metric) {
   const digits = Math.max(...values) - Math.min(...values) < 0.02 ? 4 : 2;
-  return Array.from(values, (value) => value.toFixed(digits));
+  return Array.from(values, (value) => `${SHORT[metric]} ${value.toFixed(digits)}`);
 }
 
 // Fills `holder` with the clicked image and its neighbours. `found`: {rows, values, marks}.
@@ -69,7 +70,7 @@ export function showNeighbours(holder, subject, selected, found, { dimensions, m
   }
   const words = (row, score) => [score, short(subject.caption(row))];
   const query = { look: "anchor", sign: "★", words: words(selected, `image ${selected}`) };
-  const numbers = scores(found.values);
+  const numbers = scores(found.values, metric);
   const tiles = Array.from(found.rows, (row, i) => {
     const mark = found.marks[i];
     const look = { look: LOOKS[mark], sign: SIGNS[mark], words: words(row, numbers[i]) };

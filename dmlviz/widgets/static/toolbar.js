@@ -67,7 +67,7 @@ export class Toolbar {
     const zooms = [
       button("+", "zoom in", () => says.zoom(1.4)),
       button("−", "zoom out", () => says.zoom(1 / 1.4)),
-      button("all", "show all", () => says.showAll()),
+      button("show all", "show all points again", () => says.showAll()),
     ];
     return make("span", { class: "tools" }, lasso, ...zooms);
   }
