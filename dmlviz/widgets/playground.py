@@ -138,8 +138,8 @@ class TrainingPlayground(Controlled):
             for ax, side in zip(column, self.sides, strict=True):
                 space = Space(ax, side)
                 space.move(self._turn())
-                for words in (space.caption, space.below):
-                    words.set_text("")  # the title says it shorter
+                for line in (space.caption, space.below):
+                    line.set_text("")  # the title says it shorter
                 recall = f"Recall@1 {100 * side.recalls[-1][1]:.0f} %"
                 which = f"{side.name}, " if rows > 1 else ""
                 ax.set_title(f"{which}step {until}: {recall}", fontsize=9)

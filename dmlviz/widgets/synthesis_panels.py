@@ -67,7 +67,8 @@ class SynthesisMap:
         self.mix = self._above(0, 21)
         self._above(0, 34).set_text(f"{SAMPLES} generated:")
         for x, (colour, marker, _) in zip(MARKS_AT, LOOKS, strict=True):
-            place = offset_copy(ax.transAxes, ax.figure, x, 34, units="points")
+            figure: Any = ax.figure
+            place = offset_copy(ax.transAxes, figure, x, 34, units="points")
             line(marker, colour, 6, ([0], [1]), transform=place, clip_on=False, **hollow)
         self.artists: list[Any] = [*self.real, self.path, *self.proxies, *self.samples]
         self.artists += [self.vector, self.star, *self.figures, self.mix]
