@@ -92,7 +92,7 @@ def describe(
         "train_classes": len(train.classes),
         "test_images": len(test),
         "test_classes": len(test.classes),
-        "official": ", ".join(f"{n:,} of {c} classes {split}" for split, c, n in official),
+        "official": ", ".join(f"{n:,} images of {c} classes {split}" for split, c, n in official),
         "note": note,
     }
 

@@ -97,10 +97,7 @@ def main() -> None:
     resumable.add_arguments(parser)
     options = parser.parse_args()
     grid = {"lr": LEARNING_RATES, "base": BASE, **OWN_SETTINGS}
-    command = (
-        f"python benchmarks/heads_novel.py --data {options.data} --data-root DATA --weights FILE"
-    )
-    about: dict[str, Any] = {"grid": grid, "command": command}
+    about: dict[str, Any] = {"grid": grid, "command": frozen.command("heads_novel.py", options)}
     study = resumable.Study(
         f"{options.data}_novel", __doc__.splitlines()[0], FIELDS, perform, report, about
     )

@@ -9,9 +9,9 @@ Two ways to split:
 
 - **Karpathy's**, where his `dataset_coco.json` lies in the folder: its field `split` says "train",
   "restval", "val" or "test". By default "train" holds "restval", too. Of the test images every
-  tenth from the first on is a query and the gallery is the rest: 500 and 4,500 of 5,000, the sizes
-  that we believe Kim et al. used (Deep Metric Learning Beyond Binary Supervision, CVPR 2019); which
-  images their queries are, we do not know.
+  tenth from the first on is a query and the gallery is the rest: 500 and 4,500 of 5,000. A rule of
+  ours: how Kim et al. (Deep Metric Learning Beyond Binary Supervision, CVPR 2019) chose their
+  queries is not verified.
 - **Ours**, of one file of official captions, by default those of `val2017`: an image belongs to
   "train" (60 %), "val" (10 %), "query" (5 %) or "gallery" (25 %) by its place in one fixed shuffled
   order. Nobody published results on it.

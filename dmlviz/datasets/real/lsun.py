@@ -1,13 +1,14 @@
 """LSUN room layout: photographs of indoor scenes whose label is the layout of the room (Zhang, Yu,
 Song, Xu, Seff, Xiao: Large-scale Scene Understanding Challenge: Room Layout Estimation, 2015).
 
-**Label distance.** 1 - mIoU of two layout masks (`datasets.layouts`), which is what we recall of
-Kim et al. (Deep Metric Learning Beyond Binary Supervision, CVPR 2019); their code for this task was
-not released. That masks are stretched to 48 x 48, each entry the pixel at its centre, is ours.
+**Label distance.** 1 - mIoU of two layout masks (`datasets.layouts`). Kim et al. (Deep Metric
+Learning Beyond Binary Supervision, CVPR 2019) seem to use it, too: *not verified*, their code for
+this task was not released. That masks are stretched to 48 x 48, each entry the pixel at its centre,
+is ours.
 
 **Split.** "val" is the list `validation.mat`. The list `training.mat` is divided, image by image,
 into "train" (45 %), "query" (5 %) and "gallery" (50 %) by its place in one fixed shuffled order: a
-rule of ours, in about the proportions that we recall of theirs. The challenge's own test images
+rule of ours; whether theirs has such proportions is not verified. The challenge's own test images
 have no published layouts.
 
 **Files.** What is read, and no more: in a list, the field `image` of the struct array of the list's
