@@ -85,7 +85,7 @@ class SmallTraining:
     def reset(self, seed: int) -> None:
         """Begin anew."""
         channels = self.data.images.shape[1]
-        self.model = EmbeddingNet("convnet", self.dimensions, in_channels=channels, seed=seed)
+        self.model = EmbeddingNet("convnet_small", self.dimensions, in_channels=channels, seed=seed)
         corners = _corners(self.dimensions)
         self.methods = {n: _small(method, corners) for n, method in self.originals.items()}
         self.choose(next(iter(self.methods)))
