@@ -3,8 +3,8 @@
     python benchmarks/widgets.py                # needs Chromium; a quarter of an hour
     python benchmarks/widgets.py --minutes 1    # of play for the row on memory, instead of ten
 
-* **Slider to pixels**: STEPS times a key goes down on a slider's handle; it ends with the second
-  frame that the browser paints after the new picture is decoded (the two frames alone are 33 ms).
+* **Slider to pixels**: STEPS times a key goes down on a slider's handle; it ends when the browser
+  has painted the new picture, as it says itself (Element Timing).
 * **Dragged**: for SECONDS the slider moves at every frame of the browser, to and fro. Each picture
   says which value it shows; it is late by the time since the slider had left that value.
 * **Playground**: pictures that were painted, and steps of the training, in SECONDS; the same while
@@ -53,8 +53,8 @@ history = History(
 )
 widget = widgets.EpochExplorer(history)
 shown, show = [], widget.view.show
-def timed(**options):
-    show(**options)
+def timed():
+    show()
     shown.append((time.time(), list(widget.params.values())[0]))
 widget.view.show = timed
 widget

@@ -1,5 +1,6 @@
 """The loss explorer, and the loop behind the playground, without a browser."""
 
+import sys
 import threading
 import time
 
@@ -111,7 +112,8 @@ def test_alpha_decides_how_many_points_proxy_anchor_pulls():
     explorer = widgets.LossExplorer(losses.ProxyAnchorLoss(200, 64))
 
     def felt(alpha):
-        force = explorer.compute(points="mixed", margin=0.1, alpha=alpha).force
+        explorer.update(alpha=alpha)
+        force = explorer.field.force
         size = np.linalg.norm(force, axis=1)
         return (size > 0.05 * size.max()).sum()
 
@@ -157,6 +159,39 @@ def test_frames_are_limited():
     run.wait(300)
     run.close()
     assert len(frames) <= run.steps / 10
+
+
+def test_slow_frames_leave_most_of_the_time_to_steps():
+    drawing = []
+
+    def frame():
+        start = time.monotonic()
+        time.sleep(0.1)
+        drawing.append(time.monotonic() - start)
+
+    run = LiveRun(lambda _: time.sleep(0.002), frame, "test-run")
+    begin = time.monotonic()
+    run.play()
+    run.wait(400)
+    run.close()
+    assert 1 < len(drawing)
+    # The first frame and the last have nothing before and behind them to share with.
+    assert sum(drawing) - 0.2 < 0.5 * (time.monotonic() - begin)
+
+
+def test_threads_take_short_turns_while_it_plays():
+    usual, inside = sys.getswitchinterval(), []
+    run = LiveRun(lambda _: inside.append(torch.get_num_threads()), lambda: None, "test-run")
+    run.play()
+    run.wait(3)
+    assert sys.getswitchinterval() < usual
+    run.pause()
+    assert sys.getswitchinterval() == usual
+    run.play()
+    run.wait(6)
+    run.close()
+    assert sys.getswitchinterval() == usual
+    assert set(inside) == {1}  # torch's threads, of the loop alone
 
 
 def test_nothing_is_drawn_in_the_middle_of_a_step():

@@ -166,13 +166,15 @@ class EmbeddingExplorer(PageWidget):
             with self._guard():
                 self._send_thumbnails(content["rows"], content.get("lane"))
 
-    def _send_thumbnails(self, rows: Iterable[int], lane: Any = None) -> None:
+    def _send_thumbnails(self, wanted: Iterable[int], lane: Any = None) -> None:
         if self.scene.thumbnails is None:
             return
-        asked = [whole("rows", row, 0, self._last) for row in rows]
+        asked = [whole("rows", row, 0, self._last) for row in wanted]
         pictures, failure = self.scene.thumbnails.batch(asked)
-        answer = {"type": "thumbnails", "lane": lane, "asked": asked, "rows": [*pictures]}
-        self.send(answer, [*pictures.values()])
+        sizes = [size for _, size in pictures.values()]
+        rows = {"asked": asked, "rows": [*pictures], "sizes": sizes}
+        answer = {"type": "thumbnails", "lane": lane, **rows}
+        self.send(answer, [data for data, _ in pictures.values()])
         if failure:
             raise failure
 

@@ -103,8 +103,9 @@ class EpochExplorer(Explorer):
         epochs = [s.epoch for s in self.snapshots]
         plain(curve)
         curve.plot(epochs, self._recall, color=BLUE)
+        # No star: that would be a chosen image.
         ring: dict[str, Any] = {"mfc": BLUE, "mec": BLACK, "mew": 1.6, "markersize": 10}
-        (self._dot,) = curve.plot([], [], "o", **ring)  # a star would be a chosen image
+        (self._dot,) = curve.plot([], [], "o", clip_on=False, **ring)
         curve.yaxis.set_major_formatter(PercentFormatter(1.0))
         curve.set(xlabel="epoch", ylim=(0, 1), title="Recall@1, unseen classes")
         curve.title.set_fontsize(10)

@@ -3,19 +3,29 @@
 The notebook's own thread stays free, so sliders answer while the loop runs, and also while another
 cell computes. Callbacks of controls only *write* into `params`; the loop reads a copy before each
 step and draws on its own clock. Frames are limited, because the browser cannot refuse them.
+
+Python's threads take turns every 5 ms. A step of training asks for its turn again after each of its
+hundred small operations, so beside a cell that computes it would need half a second: while a run
+plays, turns are short. And torch uses one thread for it: small steps are quicker so, and browser
+and other cells need the other cores.
 """
 
+import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-FRAMES_PER_SECOND = 10
+import torch
+
+FRAMES_PER_SECOND = 12
+MOST = 0.4  # of the time, for frames
+TURN, USUAL_TURN = 0.0001, sys.getswitchinterval()  # seconds
 _RUNNING: dict[str, "LiveRun"] = {}
 
 
 class LiveRun:
-    """Calls `step(params)` again and again on a daemon thread, and `frame()` ten times a second.
+    """Calls `step(params)` again and again on a daemon thread, and `frame()` twelve times a second.
 
     Args:
         step: one step of the loop.
@@ -53,10 +63,12 @@ class LiveRun:
             self._thread = threading.Thread(target=self._loop, name=self.name, daemon=True)
             self._thread.start()
         self._playing.set()
+        _share_time()
 
     def pause(self) -> None:
         """Stop after the step under way."""
         self._playing.clear()
+        _share_time()
         with self._lock:  # wait for it
             pass
 
@@ -91,9 +103,11 @@ class LiveRun:
             self._thread.join(timeout=10)
         if _RUNNING.get(self.name) is self:
             del _RUNNING[self.name]
+        _share_time()
 
     def _loop(self) -> None:
-        drawn = 0.0
+        due = 0.0
+        torch.set_num_threads(1)  # of this thread alone
         try:
             while not self._ended.is_set():
                 if not self._playing.wait(timeout=0.2):
@@ -103,11 +117,20 @@ class LiveRun:
                         continue
                     self.step(dict(self.params))
                     self.steps += 1
-                    if time.monotonic() - drawn >= 1 / FRAMES_PER_SECOND:
+                    if (start := time.monotonic()) >= due:
                         self.frame()
-                        drawn = time.monotonic()
+                        took = time.monotonic() - start
+                        # Frames catch up after a long step, but leave most of the time to steps.
+                        due = max(due + 1 / FRAMES_PER_SECOND, start + took / MOST)
                 time.sleep(0)  # let the notebook's thread in
         except BaseException as error:
             self.error = error
             self._playing.clear()
+            _share_time()
             self.draw()
+
+
+def _share_time() -> None:
+    """Short turns for Python's threads while any run plays."""
+    playing = any(run.playing for run in _RUNNING.values())
+    sys.setswitchinterval(TURN if playing else USUAL_TURN)

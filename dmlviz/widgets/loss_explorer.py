@@ -12,8 +12,6 @@ from torch import nn
 from dmlviz.plots.forces import (
     configuration,
     force_field,
-    forces,
-    in_the_plane,
     owns_proxies,
     pull_and_push,
 )
@@ -25,15 +23,11 @@ from dmlviz.widgets.view import FigureView, as_png
 
 
 class State(NamedTuple):
-    """A loss at one configuration of points: its forces, and the two profiles."""
+    """A loss with these hyper-parameters, and its two profiles; the field measures the forces."""
 
-    loss: float
-    points: np.ndarray
-    labels: np.ndarray
-    force: np.ndarray
+    module: nn.Module
     pull: np.ndarray
     push: np.ndarray
-    module: nn.Module
 
 
 class LossExplorer(Explorer):
@@ -74,12 +68,10 @@ class LossExplorer(Explorer):
         )
 
     def compute(self, *, points: str, **hyperparameters: float) -> State:  # type: ignore[override]
-        """The state of that configuration, wherever its points have been dragged since."""
+        """The loss and its profiles, which `points` leaves as they are."""
         loss = self._with(hyperparameters)
-        x, y, proxies = configuration(points)
-        value, force = forces(in_the_plane(loss, proxies), x, y)
         _, pull, push = pull_and_push(loss)
-        return State(value, x.numpy(), y.numpy(), force.numpy(), pull.numpy(), push.numpy(), loss)
+        return State(loss, pull.numpy(), push.numpy())
 
     def draw(self, state: State) -> None:
         self.field.loss = state.module

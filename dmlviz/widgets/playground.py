@@ -215,7 +215,7 @@ class TrainingPlayground(Controlled):
             return
         self.picture.move(self._turn())
         self._tell(None)
-        self.view.show(moving=self.run.playing)
+        self.view.show()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """The live widget, and beside it the picture for readers without a kernel."""

@@ -9,12 +9,15 @@ from PIL import Image
 from dmlviz.widgets.embedding_inputs import Picture
 
 SIDE = 128  # pixels of the longer side, at most
-SMALL = 64  # up to this side a picture is sent as it is, pixel by pixel
-KEPT = 4000  # pictures: about 20 MB
+SMALL = 64  # up to this side a picture is sent as it is: there is nothing to decode
+KEPT = 4000  # pictures: at most 50 MB
+
+# The picture's bytes, and its width and height if these are plain RGB; of a JPEG None.
+Thumbnail = tuple[bytes, list[int] | None]
 
 
 class Thumbnails:
-    """Row → picture, as PNG (small ones, exact) or JPEG (photographs).
+    """Row → picture, as its pixels (small ones) or JPEG (photographs).
 
     Args:
         picture: from a row to its PIL image.
@@ -30,7 +33,7 @@ class Thumbnails:
         image.thumbnail((SIDE, SIDE))
         return image
 
-    def batch(self, rows: Iterable[int]) -> tuple[dict[int, bytes], Exception | None]:
+    def batch(self, rows: Iterable[int]) -> tuple[dict[int, Thumbnail], Exception | None]:
         """The pictures of these rows, and the last error: a broken file hides no other."""
         pictures, failure = {}, None
         for row in rows:
@@ -40,10 +43,9 @@ class Thumbnails:
                 failure = error
         return pictures, failure
 
-    def _encode(self, row: int) -> bytes:
-        image, buffer = self.image(row), io.BytesIO()
+    def _encode(self, row: int) -> Thumbnail:
+        image = self.image(row)
         if max(image.size) <= SMALL:
-            image.save(buffer, "PNG", compress_level=1)
-        else:
-            image.save(buffer, "JPEG", quality=85)
-        return buffer.getvalue()
+            return image.tobytes(), list(image.size)
+        image.save(buffer := io.BytesIO(), "JPEG", quality=85)
+        return buffer.getvalue(), None

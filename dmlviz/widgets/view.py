@@ -18,6 +18,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+# A sixth of a PNG's time. Colours at full resolution: thin lines and small text stay crisp.
+LIVE: dict[str, Any] = {"quality": 92, "subsampling": 0}
+
 
 def as_png(figure: Figure) -> str:
     """A whole figure as a notebook keeps pictures: PNG in base64."""
@@ -37,7 +40,7 @@ class FigureView:
     def __init__(self, figure: Figure, moving: Sequence[Artist], alt: str) -> None:
         self.figure, self.moving = figure, list(moving)
         self.canvas = FigureCanvasAgg(figure)
-        self.image = ipywidgets.Image(format="png")
+        self.image = ipywidgets.Image(format="jpeg")
         self.image.layout.max_width = "100%"
         self.alt = alt
         self._background: object | None = None
@@ -45,16 +48,11 @@ class FigureView:
         for artist in self.moving:
             artist.set_animated(True)
 
-    def show(self, *, moving: bool = False) -> None:
-        """Draw the moving artists where they are now, and send the picture.
-
-        Args:
-            moving: more pictures follow at once: a JPEG, which is quicker to make than a PNG.
-        """
-        with self._lock, self.image.hold_sync():
+    def show(self) -> None:
+        """Draw the moving artists where they are now, and send the picture."""
+        with self._lock:
             self._draw()
-            self.image.format = "jpeg" if moving else "png"
-            self.image.value = self._encode(self.image.format)
+            self.image.value = self._encode("jpeg", **LIVE)
 
     def refresh(self) -> None:
         """Draw what stays anew the next time: the axes have changed."""
@@ -65,7 +63,7 @@ class FigureView:
         """The picture as it is now."""
         with self._lock:
             self._draw()
-            return self._encode()
+            return self._encode("png", compress_level=1)
 
     def mimebundle(self, widget: ipywidgets.Widget) -> dict[str, Any]:
         """What a notebook shows of `widget`: itself, or this picture where it cannot live."""
@@ -89,10 +87,9 @@ class FigureView:
             if artist.axes is not None:
                 artist.axes.draw_artist(artist)
 
-    def _encode(self, format: str = "png") -> bytes:
+    def _encode(self, format: str, **settings: Any) -> bytes:
         width, height = self.canvas.get_width_height()
         pixels = Image.frombuffer("RGBA", (width, height), self.canvas.buffer_rgba())
         buffer = io.BytesIO()
-        settings = {"compress_level": 1} if format == "png" else {"quality": 88}
         pixels.convert("RGB").save(buffer, format, **settings)
         return buffer.getvalue()

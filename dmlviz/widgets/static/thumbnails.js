@@ -8,12 +8,25 @@ const BATCHES = { shown: 32, ahead: 8 };
 const QUEUE = 256; // older wishes are forgotten
 const PATIENCE = 10_000; // ms after which an answer is no longer waited for
 
+// A small picture from its RGB bytes, at once: nothing to wait for.
+function fromPixels(bytes, width, height) {
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, height);
+  image.data.fill(255); // opaque
+  for (let from = 0, to = 0; from < bytes.byteLength; from++, to += from % 3 ? 1 : 2) {
+    image.data[to] = bytes.getUint8(from);
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
 export class Thumbnails {
   // arrived(rows) is called when pictures are there.
   constructor(model, arrived) {
     this.model = model;
     this.arrived = arrived;
-    this.pictures = new Map(); // row → ImageBitmap, or null where there is none; oldest first
+    this.pictures = new Map(); // row → bitmap or canvas, or null if there is none; oldest first
     this.wishes = { shown: [], ahead: [] }; // rows, the newest first
     this.askedAt = { shown: -Infinity, ahead: -Infinity };
     this.pending = new Set(); // rows asked for and not yet decoded
@@ -34,8 +47,9 @@ export class Thumbnails {
   want(rows, ahead = []) {
     const missing = (row) => !this.pictures.has(row) && !this.pending.has(row);
     const shown = [...new Set([...rows, ...this.wishes.shown])];
-    this.wishes = { shown: shown.filter(missing).slice(0, QUEUE), ahead: ahead.filter(missing) };
+    this.wishes.shown = shown.filter(missing).slice(0, QUEUE);
     this.ask("shown");
+    this.wishes.ahead = ahead.filter(missing);
     this.ask("ahead");
   }
 
@@ -49,13 +63,14 @@ export class Thumbnails {
     this.model.send({ type: "thumbnails", lane, rows });
   }
 
-  async receive({ type, lane, asked, rows }, buffers) {
+  async receive({ type, lane, asked, rows, sizes }, buffers) {
     if (type !== "thumbnails") return;
     this.askedAt[lane] = -Infinity;
     this.ask(lane); // the next batch travels while this one is decoded
-    const decode = (bytes) => createImageBitmap(new Blob([bytes])).catch(() => null);
-    const bitmaps = await Promise.all(buffers.map(decode));
-    const decoded = new Map(rows.map((row, i) => [row, bitmaps[i]]));
+    const jpeg = (bytes) => createImageBitmap(new Blob([bytes])).catch(() => null);
+    const decode = (bytes, i) => (sizes[i] ? fromPixels(bytes, ...sizes[i]) : jpeg(bytes));
+    const pictures = await Promise.all(buffers.map(decode));
+    const decoded = new Map(rows.map((row, i) => [row, pictures[i]]));
     for (const row of asked) this.keep(row, decoded.get(row) ?? null);
     this.arrived(new Set(asked));
   }
@@ -64,13 +79,13 @@ export class Thumbnails {
     this.pending.delete(row);
     this.pictures.set(row, picture);
     if (this.pictures.size <= KEPT) return;
-    const [oldest, bitmap] = this.pictures.entries().next().value;
+    const [oldest, dropped] = this.pictures.entries().next().value;
     this.pictures.delete(oldest);
-    bitmap?.close();
+    dropped?.close?.();
   }
 
   close() {
     this.model.off("msg:custom", this.onMessage);
-    for (const picture of this.pictures.values()) picture?.close();
+    for (const picture of this.pictures.values()) picture?.close?.();
   }
 }
