@@ -181,6 +181,7 @@ def test_slow_frames_leave_most_of_the_time_to_steps():
 
 def test_threads_take_short_turns_while_it_plays():
     usual, inside = sys.getswitchinterval(), []
+    torch.set_num_threads(2)  # as in a notebook
     run = LiveRun(lambda _: inside.append(torch.get_num_threads()), lambda: None, "test-run")
     run.play()
     run.wait(3)
@@ -191,7 +192,9 @@ def test_threads_take_short_turns_while_it_plays():
     run.wait(6)
     run.close()
     assert sys.getswitchinterval() == usual
-    assert set(inside) == {1}  # torch's threads, of the loop alone
+    assert set(inside) == {1}  # of the loop alone
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(1)
 
 
 def test_nothing_is_drawn_in_the_middle_of_a_step():
