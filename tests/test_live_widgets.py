@@ -174,7 +174,7 @@ def test_slow_frames_leave_most_of_the_time_to_steps():
     run.play()
     run.wait(400)
     run.close()
-    assert 1 < len(drawing)
+    assert len(drawing) > 1
     # The first frame and the last have nothing before and behind them to share with.
     assert sum(drawing) - 0.2 < 0.5 * (time.monotonic() - begin)
 
