@@ -21,6 +21,7 @@ class Plan:
         lrs: learning rates, tried with every setting.
         base: settings of the base; the others inherit its best one, and add their own.
         start: of the rows that are not trained.
+        tune_lr: whether the others try all learning rates, or inherit that of the base as well.
         loss: of the base, where a study has several; the runs then say which.
         folds: a setting is tried once on each; a run's `fold` says which. One: there is no `fold`.
         seeds: of the main runs.
@@ -30,8 +31,9 @@ class Plan:
     lrs: tuple[float, ...]
     base: tuple[dict[str, float], ...]
     start: tuple[str, ...] = ()
-    loss: str | None = None
+    tune_lr: bool = True
     folds: int = 1
+    loss: str | None = None
     seeds: int = 5
 
     def of_base(self) -> list[Phase]:
@@ -47,9 +49,10 @@ class Plan:
     def _others(self, runs: list[Run]) -> Iterator[Run]:
         best = best_trials(of_loss(runs, self.loss))
         for method, settings in OWN_SETTINGS.items():
-            for lr, own, classes in product(self.lrs, settings, self._tuned()):
-                setting = {**best[classes, "base"]["setting"], "lr": lr, **own}
-                yield from self._tuning(method, classes, setting)
+            for own, classes in product(settings, self._tuned()):
+                base = best[classes, "base"]["setting"]
+                for lr in self.lrs if self.tune_lr else (base["lr"],):
+                    yield from self._tuning(method, classes, {**base, "lr": lr, **own})
 
     def _tuned(self) -> list[int]:
         return sorted(set(self.tuned_with.values()))
