@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from class_sets import make_cub
 from dmlviz import cli
 from dmlviz.datasets import available, manage, registry
 from dmlviz.datasets.real import cub
 from dmlviz.datasets.real.source import Download, Source
 from file_server import serving
-from test_cub import make_cub
 from test_unpack import make_tar
 
 

@@ -9,13 +9,13 @@ import warnings
 import pytest
 import requests
 
+from class_sets import make_cub
 from dmlviz.datasets import load, resume
 from dmlviz.datasets.download import fetch, fetch_release
 from dmlviz.datasets.real import cub
 from dmlviz.datasets.real.source import Download, Source
 from dmlviz.datasets.resume import Resuming
 from file_server import serving
-from test_cub import make_cub
 from test_unpack import GOOD, below, make_tar
 
 CONTENT = random.Random(0).randbytes(1_000_000)
