@@ -35,7 +35,7 @@ def test_environment_yml_asks_for_what_pyproject_does():
 
 
 def test_the_extras_exist():
-    assert {"train", "captions", "course", "dev"} <= PROJECT["optional-dependencies"].keys()
+    assert {"captions", "course", "dev"} <= PROJECT["optional-dependencies"].keys()
 
 
 def test_import_is_light():
