@@ -1,6 +1,5 @@
 """One run of omniglot.py: train a network, or none, and measure it."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from torch import nn
 import novel_variants
 import resumable
 from dmlviz import datasets, evaluation, losses, methods, models, training
+from dmlviz.training.files import write_whole
 
 VAL_ALPHABETS = 5
 EPOCHS, TUNING_EPOCHS = 4, 2
@@ -115,8 +115,4 @@ def _place(run: Run) -> Path:
 
 
 def _keep(model: nn.Module, run: Run) -> None:
-    place = _place(run)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    part = place.with_suffix(f".{os.getpid()}")
-    torch.save(model.state_dict(), part)
-    part.replace(place)
+    write_whole(_place(run), lambda file: torch.save(model.state_dict(), file))

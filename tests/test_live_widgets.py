@@ -10,6 +10,7 @@ import torch
 
 from dmlviz import losses, plots, widgets
 from dmlviz.plots import forces
+from dmlviz.widgets import live
 from dmlviz.widgets.controls import controls_for, hyperparameters
 from dmlviz.widgets.live import LiveRun
 
@@ -161,22 +162,34 @@ def test_frames_are_limited():
     assert len(frames) <= run.steps / 10
 
 
-def test_slow_frames_leave_most_of_the_time_to_steps():
-    drawing = []
+class Clock:
+    """Time that passes only in steps and frames, whatever else the machine does."""
 
-    def frame():
-        start = time.monotonic()
-        time.sleep(0.1)
-        drawing.append(time.monotonic() - start)
+    sleep = staticmethod(time.sleep)
 
-    run = LiveRun(lambda _: time.sleep(0.002), frame, "test-run")
-    begin = time.monotonic()
+    def __init__(self):
+        self.now, self.spent = 0.0, {"step": 0.0, "frame": 0.0}
+
+    def monotonic(self):
+        return self.now
+
+    def spend(self, seconds, on):
+        self.now += seconds
+        self.spent[on] += seconds
+
+
+@pytest.mark.parametrize("slow", [0.01, 0.1, 1.0])
+def test_slow_frames_leave_most_of_the_time_to_steps(slow, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(live, "time", clock)
+    step, frame = (lambda _: clock.spend(0.02, "step")), (lambda: clock.spend(slow, "frame"))
+    run = LiveRun(step, frame, "test-run")
     run.play()
-    run.wait(400)
+    run.wait(500)
     run.close()
-    assert len(drawing) > 1
-    # The first frame and the last have nothing before and behind them to share with.
-    assert sum(drawing) - 0.2 < 0.5 * (time.monotonic() - begin)
+    assert clock.spent["frame"] >= slow
+    # The first frame has nothing before it to share with.
+    assert clock.spent["frame"] - slow <= 0.4 * clock.now
 
 
 def test_threads_take_short_turns_while_it_plays():

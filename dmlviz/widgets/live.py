@@ -107,7 +107,8 @@ class LiveRun:
 
     def _loop(self) -> None:
         due = 0.0
-        torch.set_num_threads(1)  # of this thread alone
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # of this thread, and of those that begin before it ends
         try:
             while not self._ended.is_set():
                 if not self._playing.wait(timeout=0.2):
@@ -128,6 +129,8 @@ class LiveRun:
             self._playing.clear()
             _share_time()
             self.draw()
+        finally:
+            torch.set_num_threads(threads)
 
 
 def _share_time() -> None:
