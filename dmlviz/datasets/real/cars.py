@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dmlviz.datasets.base import Transform, check_split
-from dmlviz.datasets.real.photographs import Photographs, check_val, find_folder, hold_out
+from dmlviz.datasets.real.photographs import Photographs, find_folder, hold_out, is_whole
 from dmlviz.datasets.real.source import Download, Source
 from dmlviz.datasets.roots import PathLike, data_root
 
@@ -58,13 +58,14 @@ class Cars(Photographs):
         val_classes: int = 0,
     ) -> None:
         check_split(split, self.splits)
-        check_val("Cars-196", split, val_classes)
+        whole = is_whole("Cars-196", split, val_classes)
         self.folder = _find(data_root(root))
         images, labels, names = _read(self.folder / LIST)
         ids = sorted(set(labels))
-        wanted = hold_out([c for c in ids if c <= 98], split, val_classes)
         if split == "test":
             wanted = [c for c in ids if c > 98]
+        else:
+            wanted = hold_out([c for c in ids if c <= 98], split, val_classes)
         if not wanted:
             raise ValueError(f"{self.folder / LIST} names no image of the {split!r} classes")
         classes = {c: names[c - 1] for c in wanted}
@@ -73,7 +74,6 @@ class Cars(Photographs):
             for image, c in zip(images, labels, strict=True)
             if c in classes
         ]
-        whole = val_classes == 0
         super().__init__(split, classes, members, transform, SOURCE if whole else None)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from dmlviz.datasets.base import Transform, check_split
 from dmlviz.datasets.download import fetch_release
-from dmlviz.datasets.real.photographs import Photographs, check_val, find_folder, hold_out
+from dmlviz.datasets.real.photographs import Photographs, find_folder, hold_out, is_whole
 from dmlviz.datasets.real.source import Download, Source
 from dmlviz.datasets.roots import PathLike, data_root
 
@@ -62,7 +62,7 @@ class CUB(Photographs):
         download: bool = False,
     ) -> None:
         check_split(split, self.splits)
-        check_val("CUB", split, val_classes)
+        whole = is_whole("CUB", split, val_classes)
         place = data_root(root)
         if download and find_folder(place, [FOLDER], "images.txt") is None:
             fetch_release(SOURCE, place)
@@ -93,14 +93,14 @@ class CUB(Photographs):
             for i in sorted(paths)
             if labels[i] in classes
         ]
-        whole = val_classes == 0
         super().__init__(split, classes, members, transform, SOURCE if whole else None)
 
 
 def _class_ids(split: str, ids: list[int], val_classes: int) -> list[int]:
     """Official ids of the split's classes, among those that the lists name."""
-    train = hold_out([c for c in ids if c <= 100], split, val_classes)
-    return [c for c in ids if c > 100] if split == "test" else train
+    if split == "test":
+        return [c for c in ids if c > 100]
+    return hold_out([c for c in ids if c <= 100], split, val_classes)
 
 
 def _find(root: Path) -> Path:

@@ -15,7 +15,7 @@ DeepFashion have lists of the same name, but with other columns.
 from pathlib import Path
 
 from dmlviz.datasets.base import Transform, check_split
-from dmlviz.datasets.real.photographs import Photographs, check_val, find_folder, hold_out
+from dmlviz.datasets.real.photographs import Photographs, find_folder, hold_out, is_whole
 from dmlviz.datasets.real.source import Source
 from dmlviz.datasets.real.tables import read_table
 from dmlviz.datasets.roots import PathLike, data_root
@@ -66,7 +66,7 @@ class InShop(Photographs):
         val_classes: int = 0,
     ) -> None:
         check_split(split, self.splits)
-        check_val("In-shop", split, val_classes, "val_classes=400")
+        whole = is_whole("In-shop", split, val_classes, example=400)
         self.folder, path = _find(data_root(root))
         images = _read(path)
         training = {item for item, status in images.values() if status == "train"}
@@ -88,7 +88,6 @@ class InShop(Photographs):
         ]
         if not members:
             raise ValueError(f"{path} names no image of the {split!r} split")
-        whole = val_classes == 0
         names = {item: item for item in wanted}
         super().__init__(split, names, members, transform, SOURCE if whole else None)
 

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from dmlviz.datasets.base import ImageDataset, Transform, check_split
-from dmlviz.datasets.real.photographs import check_val, hold_out
+from dmlviz.datasets.real.photographs import hold_out, is_whole
 from dmlviz.datasets.real.source import Download, Source
 from dmlviz.datasets.roots import PathLike, data_root
 from dmlviz.datasets.transforms import glyph
@@ -82,7 +82,7 @@ class Omniglot(ImageDataset):
         val_alphabets: int = 0,
     ) -> None:
         check_split(split, self.splits)
-        check_val("Omniglot", split, val_alphabets, "val_alphabets=5")
+        whole = is_whole("Omniglot", split, val_alphabets, "val_alphabets", 5)
         self.folder = _find(data_root(root), PARTS[split])
         files = _read(self.folder, PARTS[split])
         alphabets = sorted({_parts(file)[0] for file in files})
@@ -100,7 +100,7 @@ class Omniglot(ImageDataset):
             targets=torch.tensor([position[character] for character in characters]),
             transform=transform or glyph(train=split == "train", size=SIZE, invert=True),
         )
-        if val_alphabets == 0:
+        if whole:
             SOURCE.compare("Omniglot", split, len(self.classes), len(self), stacklevel=3)
 
     def image(self, index: int) -> Image.Image:

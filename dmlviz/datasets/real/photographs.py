@@ -61,22 +61,32 @@ class Photographs(ImageDataset):
         return open_image(self.paths[index])
 
 
-def check_val(title: str, split: str, held_out: int, example: str = "val_classes=20") -> None:
-    """Raise where the split "val" is asked for, but no classes for it."""
+def is_whole(
+    title: str, split: str, held_out: int, argument: str = "val_classes", example: int = 20
+) -> bool:
+    """Whether the split is the papers': classes held out make "train" smaller than theirs.
+
+    Raises:
+        TypeError: `held_out` is not a whole number.
+        ValueError: it is negative, or it is 0 and the split is "val", which the papers do not have.
+    """
+    if isinstance(held_out, bool) or not isinstance(held_out, Integral):
+        raise TypeError(f"{argument} must be a whole number, got {held_out!r}")
+    if held_out < 0:
+        raise ValueError(f"{argument} must be 0 or more, got {held_out}")
     if split == "val" and held_out == 0:
         raise ValueError(
             f'{title} has no official "val" split: hold training classes out, with the same '
-            f'{example} for "train" and for "val"'
+            f'{argument}={example} for "train" and for "val"'
         )
+    return held_out == 0 or split not in ("train", "val")
 
 
 def hold_out(
     classes: Sequence[T], split: str, held_out: int, argument: str = "val_classes"
 ) -> list[T]:
     """Training classes of the split "train" or "val": the last `held_out` are those of "val"."""
-    if not isinstance(held_out, Integral):
-        raise TypeError(f"{argument} must be a whole number of classes, got {held_out!r}")
-    if not 0 <= held_out < max(len(classes), 1):
+    if held_out >= max(len(classes), 1):
         raise ValueError(
             f"{argument} must leave training classes: at most {max(len(classes) - 1, 0)}, "
             f"got {held_out}"

@@ -10,7 +10,7 @@ across both lists; the targets here count from 0 in each split, as losses with p
 from pathlib import Path
 
 from dmlviz.datasets.base import Transform, check_split
-from dmlviz.datasets.real.photographs import Photographs, check_val, find_folder, hold_out
+from dmlviz.datasets.real.photographs import Photographs, find_folder, hold_out, is_whole
 from dmlviz.datasets.real.source import Download, Source
 from dmlviz.datasets.real.tables import read_table
 from dmlviz.datasets.roots import PathLike, data_root
@@ -65,7 +65,7 @@ class SOP(Photographs):
         val_classes: int = 0,
     ) -> None:
         check_split(split, self.splits)
-        check_val("Stanford Online Products", split, val_classes, "val_classes=1000")
+        whole = is_whole("Stanford Online Products", split, val_classes, example=1000)
         self.folder = _find(data_root(root))
         images = _read(self.folder / LISTS[split])
         kinds = {product: _kind(path) for path, product in images}
@@ -74,7 +74,6 @@ class SOP(Photographs):
             wanted = hold_out(wanted, split, val_classes)
         classes = {product: f"{kinds[product]} {product}" for product in wanted}
         members = [(self.folder / path, product) for path, product in images if product in classes]
-        whole = val_classes == 0
         super().__init__(split, classes, members, transform, SOURCE if whole else None)
         self.super_classes = [kinds[product] for product in wanted]
 
