@@ -3,6 +3,8 @@
     python benchmarks/widgets.py                # needs Chromium; a quarter of an hour
     python benchmarks/widgets.py --minutes 1    # of play for the row on memory, instead of ten
 
+* **Bare**: what JupyterLab, kernel and browser need for themselves. A slider that swaps two ready
+  pictures, timed as below; a message to the kernel and its answer.
 * **Slider to pixels**: STEPS times a key goes down on a slider's handle; it ends when the browser
   has painted the new picture, as it says itself (Element Timing).
 * **Dragged**: for SECONDS the slider moves at every frame of the browser, to and fro. Each picture
@@ -26,6 +28,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -34,66 +37,10 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))  # where the driver of
 
 from browser import jupyter
 from record import Stopwatch, provenance, save
-from widget_probes import DRAG, EVENTS, FRAMES, HEAP, HOVER, PRESS, START
+from widget_cells import BARE, CLOUD, EPOCHS, LOSS, MANY, PLAY, POINTS
+from widget_probes import DRAG, ECHO, EVENTS, FRAMES, HEAP, HOVER, PRESS, START
 
 STEPS, SECONDS = 60, 10
-POINTS, MANY = 500, 10_000
-
-EPOCHS = f"""
-import time, torch
-from dmlviz import widgets
-from dmlviz.history import History, Snapshot
-random, y = torch.Generator().manual_seed(0), torch.arange({POINTS}) % 20
-start, end = torch.randn(2, {POINTS}, 64, generator=random)
-places = [start.lerp(end + 2 * torch.randn(20, 64, generator=random)[y], e / 60) for e in range(61)]
-names = [str(c) for c in range(20)]
-history = History(
-    [dict(epoch=e, **{{"test_recall@1": e / 60}}) for e in range(61)],
-    [Snapshot(e, x, y, torch.arange({POINTS}), names) for e, x in enumerate(places)],
-)
-widget = widgets.EpochExplorer(history)
-shown, show = [], widget.view.show
-def timed():
-    show()
-    shown.append((time.time(), list(widget.params.values())[0]))
-widget.view.show = timed
-widget
-"""
-LOSS = """
-from dmlviz import losses, widgets
-widget = widgets.LossExplorer(losses.ProxyAnchorLoss(3, 2))
-widget
-"""
-PLAY = """
-import os, threading, time
-from dmlviz import datasets, losses, widgets
-widget = widgets.TrainingPlayground(datasets.load("glyphs", "train"), losses.TripletLoss())
-def without_picture(seconds):
-    done, frame = [], widget.run.frame
-    widget.run.frame = lambda: None
-    before = widget.run.steps
-    widget.play(); time.sleep(seconds); done.append(widget.run.steps - before); widget.run.pause()
-    widget.run.frame = frame
-    return done[0] / seconds
-def with_picture(seconds):
-    before = widget.run.steps
-    widget.play(); time.sleep(seconds); steps = widget.run.steps - before; widget.run.pause()
-    return steps / seconds
-def resident():
-    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-widget
-"""
-CLOUD = f"""
-import numpy as np
-from dmlviz import widgets
-rng = np.random.default_rng(0)
-centres, y = rng.normal(size=(20, 64)), rng.integers(20, size={MANY})
-pictures = rng.integers(256, size=({MANY}, 64, 64, 3), dtype=np.uint8)
-x = centres[y] + rng.normal(size=({MANY}, 64))
-widget = widgets.EmbeddingExplorer(x, pictures, y)
-widget
-"""
-
 Row = dict[str, Any]
 
 
@@ -103,7 +50,8 @@ def main() -> None:
     options = parser.parse_args()
     watch, rows = Stopwatch(), []
     with lab() as notebook:
-        for measure in (sliders, drag, playground, explorer, lambda n: memory(n, options.minutes)):
+        play = partial(memory, minutes=options.minutes)
+        for measure in (bare, sliders, drag, playground, explorer, play):
             for row in measure(notebook):
                 rows.append({**row, "load": round(os.getloadavg()[0], 1)})
                 print(rows[-1], flush=True)
@@ -138,6 +86,16 @@ def lab() -> Iterator[Any]:
 
             yield notebook
         chromium.close()
+
+
+def bare(notebook: Any) -> Iterator[Row]:
+    page = notebook(BARE).page
+    times = page.evaluate(PRESS, STEPS)
+    name = "bare: slider to pixels, two ready pictures"
+    yield row(f"{name}, median", statistics.median(times), "", "ms")
+    yield row(f"{name}, p95", quantile(times), "", "ms")
+    echo = statistics.median(page.evaluate(ECHO, STEPS))
+    yield row("bare: a message to the kernel and back, median", echo, "", "ms")
 
 
 def sliders(notebook: Any) -> Iterator[Row]:

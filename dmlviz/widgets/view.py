@@ -1,8 +1,9 @@
 """A matplotlib figure as a live picture: drawn off-screen, pushed to an `ipywidgets.Image`.
 
-Only the artists that move are drawn anew; axes, ticks and text come from a saved background
-("blitting"), which is several times faster than drawing the whole figure. No pyplot: a widget's
-callbacks may run on another thread than the notebook's cell, and pyplot would mix their figures up.
+Only the artists that move are drawn anew; axes, ticks and labels come from a saved background
+("blitting"), which is several times faster than drawing the whole figure; words that change are
+written last, see `words.py`. No pyplot: a widget's callbacks may run on another thread than the
+notebook's cell, and pyplot would mix their figures up.
 """
 
 import base64
@@ -17,6 +18,8 @@ from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
+
+from dmlviz.widgets.words import can_write, write
 
 # A sixth of a PNG's time. Colours at full resolution: thin lines and small text stay crisp.
 LIVE: dict[str, Any] = {"quality": 92, "subsampling": 0}
@@ -51,8 +54,7 @@ class FigureView:
     def show(self) -> None:
         """Draw the moving artists where they are now, and send the picture."""
         with self._lock:
-            self._draw()
-            self.image.value = self._encode("jpeg", **LIVE)
+            self.image.value = self._encoded("jpeg", **LIVE)
 
     def refresh(self) -> None:
         """Draw what stays anew the next time: the axes have changed."""
@@ -62,8 +64,7 @@ class FigureView:
     def png(self) -> bytes:
         """The picture as it is now."""
         with self._lock:
-            self._draw()
-            return self._encode("png", compress_level=1)
+            return self._encoded("png", compress_level=1)
 
     def mimebundle(self, widget: ipywidgets.Widget) -> dict[str, Any]:
         """What a notebook shows of `widget`: itself, or this picture where it cannot live."""
@@ -73,23 +74,25 @@ class FigureView:
         return bundle
 
     def pixels(self) -> np.ndarray:
-        """The picture as it is now, `(height, width, 4)` bytes."""
+        """The picture as it is now, `(height, width, 3)` bytes."""
         with self._lock:
-            self._draw()
-            return np.asarray(self.canvas.buffer_rgba()).copy()
+            return np.asarray(self._drawn())
 
-    def _draw(self) -> None:
+    def _drawn(self) -> Image.Image:
         if self._background is None:
             self.canvas.draw()
             self._background = self.canvas.copy_from_bbox(self.figure.bbox)
         self.canvas.restore_region(self._background)
         for artist in self.moving:
-            if artist.axes is not None:
+            if artist.axes is not None and not can_write(artist):
                 artist.axes.draw_artist(artist)
+        size = self.canvas.get_width_height()
+        picture = Image.frombuffer("RGBA", size, self.canvas.buffer_rgba()).convert("RGB")
+        for artist in self.moving:
+            if can_write(artist):
+                write(picture, artist)
+        return picture
 
-    def _encode(self, format: str, **settings: Any) -> bytes:
-        width, height = self.canvas.get_width_height()
-        pixels = Image.frombuffer("RGBA", (width, height), self.canvas.buffer_rgba())
-        buffer = io.BytesIO()
-        pixels.convert("RGB").save(buffer, format, **settings)
+    def _encoded(self, format: str, **settings: Any) -> bytes:
+        self._drawn().save(buffer := io.BytesIO(), format, **settings)
         return buffer.getvalue()
