@@ -117,7 +117,11 @@ ECHO = """async (times) => {
   for (let i = 0; i < times; i++) {
     const start = performance.now();
     await new Promise((done) => {
-      window.echo.once("msg:custom", done);
+      const answered = () => {
+        window.echo.off("msg:custom", answered);
+        done();
+      };
+      window.echo.on("msg:custom", answered);
       window.echo.send({});
     });
     taken.push(performance.now() - start);

@@ -4,7 +4,8 @@
     python benchmarks/widgets.py --minutes 1    # of play for the row on memory, instead of ten
 
 * **Bare**: what JupyterLab, kernel and browser need for themselves. A slider that swaps two ready
-  pictures, timed as below; a message to the kernel and its answer.
+  pictures, timed as below; a message to the kernel and its answer. Once with `jupyter lab` as it
+  comes, once as `dmlviz lab` starts it, like everything else here.
 * **Slider to pixels**: STEPS times a key goes down on a slider's handle; it ends when the browser
   has painted the new picture, as it says itself (Element Timing).
 * **Dragged**: for SECONDS the slider moves at every frame of the browser, to and fro. Each picture
@@ -28,7 +29,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,10 @@ from widget_cells import BARE, CLOUD, EPOCHS, LOSS, MANY, PLAY, POINTS
 from widget_probes import DRAG, ECHO, EVENTS, FRAMES, HEAP, HOVER, PRESS, START
 
 STEPS, SECONDS = 60, 10
+AS_IT_COMES = (
+    "--ServerApp.kernel_websocket_connection_class="
+    "jupyter_server.services.kernels.connection.channels.ZMQChannelsWebsocketConnection"
+)
 Row = dict[str, Any]
 
 
@@ -49,19 +53,26 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10, help="of play, for the memory")
     options = parser.parse_args()
     watch, rows = Stopwatch(), []
+
+    def record(found: Iterator[Row]) -> None:
+        for row in found:
+            rows.append({**row, "load": round(os.getloadavg()[0], 1)})
+            print(rows[-1], flush=True)
+
+    with lab(AS_IT_COMES) as notebook:
+        record(bare(notebook, "jupyter lab"))
     with lab() as notebook:
-        play = partial(memory, minutes=options.minutes)
-        for measure in (bare, sliders, drag, playground, explorer, play):
-            for row in measure(notebook):
-                rows.append({**row, "load": round(os.getloadavg()[0], 1)})
-                print(rows[-1], flush=True)
+        record(bare(notebook, "dmlviz lab"))
+        for measure in (sliders, drag, playground, explorer):
+            record(measure(notebook))
+        record(memory(notebook, options.minutes))
     result = {"what": __doc__.splitlines()[0], "rows": rows, **provenance(watch.minutes())}
     save("widgets", result, report(result))
     print(report(result))
 
 
 @contextmanager
-def lab() -> Iterator[Any]:
+def lab(*options: str) -> Iterator[Any]:
     """Opens notebooks of given cells, in one JupyterLab and one Chromium."""
     from playwright.sync_api import sync_playwright
 
@@ -72,7 +83,7 @@ def lab() -> Iterator[Any]:
         (root := home / "notebooks").mkdir()
         flags = [*jupyter.FLAGS, "--js-flags=--expose-gc", "--enable-precise-memory-info"]
         chromium = playwright.chromium.launch(executable_path=jupyter.CHROMIUM, args=flags)
-        with jupyter.jupyterlab(root, home) as server:
+        with jupyter.jupyterlab(root, home, *options) as server:
             page = chromium.new_page(viewport={"width": 1300, "height": 1000})
 
             def notebook(*cells: str) -> Any:
@@ -88,14 +99,14 @@ def lab() -> Iterator[Any]:
         chromium.close()
 
 
-def bare(notebook: Any) -> Iterator[Row]:
+def bare(notebook: Any, server: str) -> Iterator[Row]:
     page = notebook(BARE).page
     times = page.evaluate(PRESS, STEPS)
-    name = "bare: slider to pixels, two ready pictures"
+    name = f"Bare, {server}: slider to two ready pictures"
     yield row(f"{name}, median", statistics.median(times), "", "ms")
     yield row(f"{name}, p95", quantile(times), "", "ms")
     echo = statistics.median(page.evaluate(ECHO, STEPS))
-    yield row("bare: a message to the kernel and back, median", echo, "", "ms")
+    yield row(f"Bare, {server}: a message to the kernel and back, median", echo, "", "ms")
 
 
 def sliders(notebook: Any) -> Iterator[Row]:

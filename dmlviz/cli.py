@@ -4,8 +4,6 @@ Each command is a function that adds its arguments, and one that runs it and imp
 """
 
 import argparse
-import os
-import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -49,7 +47,13 @@ def _add_lab(commands: Any) -> None:
     lab = commands.add_parser("lab", help="open the tutorials in JupyterLab")
     lab.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
     lab.add_argument("--port", type=int, help="port to listen on (default: 8888 or the next free)")
-    lab.set_defaults(run=lambda o: open_lab(no_browser=o.no_browser, port=o.port))
+    lab.set_defaults(run=_lab)
+
+
+def _lab(options: Namespace) -> int:
+    from dmlviz.serve.lab import open_lab
+
+    return open_lab(no_browser=options.no_browser, port=options.port)
 
 
 def _add_playground(commands: Any) -> None:
@@ -61,7 +65,7 @@ def _add_playground(commands: Any) -> None:
 
 
 def _playground(options: Namespace) -> int:
-    from dmlviz.serve import serve_playground
+    from dmlviz.serve.page import serve_playground
 
     return serve_playground(
         no_browser=options.no_browser, port=options.port, root=options.data_root
@@ -155,37 +159,6 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-root", type=Path, help="where the data sets are")
     parser.add_argument("--device", help='"cpu" or "cuda" (default: a GPU if there is one)')
     parser.add_argument("--workers", type=int, default=0, help="processes that load images")
-
-
-def open_lab(*, no_browser: bool, port: int | None) -> int:
-    """Start JupyterLab on `tutorials/`; without a display, print its address instead."""
-    folder = tutorials()
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
-    # Of the checks for news and updates a classroom wants none.
-    command.append("--LabApp.news_url=")
-    headless = sys.platform.startswith("linux") and not (
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    )
-    if no_browser or headless:
-        command.append("--no-browser")
-    if port is not None:
-        command.append(f"--port={port}")
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        command.append("--allow-root")
-    try:
-        return subprocess.call(command)
-    except KeyboardInterrupt:
-        return 0
-
-
-def tutorials() -> Path:
-    """The folder of the tutorials: in the source checkout, or below the current folder."""
-    for base in (Path(dmlviz.__file__).parents[1], Path.cwd()):
-        if (base / "tutorials").is_dir():
-            return base / "tutorials"
-    raise FileNotFoundError(
-        "no tutorials/ found: run this in a clone of the dmlviz repository, which holds them"
-    )
 
 
 if __name__ == "__main__":

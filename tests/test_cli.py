@@ -2,11 +2,10 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from dmlviz import cli, doctor, serve
+from dmlviz import cli, doctor
 
 
 def test_doctor_finds_everything_here(capsys):
@@ -62,76 +61,8 @@ def test_demo_refuses_a_folder_that_does_not_exist_before_it_trains(capsys, tmp_
     assert "no folder" in capsys.readouterr().err
 
 
-@pytest.fixture
-def called(monkeypatch):
-    calls = []
-    monkeypatch.setattr(cli.subprocess, "call", lambda command: calls.append(command) or 0)
-    return calls
-
-
-def test_lab_opens_the_tutorials_and_no_browser_without_a_display(called, monkeypatch):
-    monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.delenv("DISPLAY", raising=False)
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert cli.main(["lab", "--port", "9999"]) == 0
-    (command,) = called
-    assert any(part.endswith("/tutorials") for part in command)
-    assert {"--no-browser", "--port=9999"} <= set(command)
-    monkeypatch.setenv("DISPLAY", ":0")
-    cli.main(["lab"])
-    assert "--no-browser" not in called[1]
-
-
-def test_lab_outside_a_checkout_says_where_the_tutorials_are(called, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(cli.dmlviz, "__file__", str(tmp_path / "site" / "dmlviz" / "__init__.py"))
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(["lab"]) == 1
-    assert "clone" in capsys.readouterr().err
-    assert not called
-
-
 def test_the_module_is_the_command():
     run = subprocess.run(
         [sys.executable, "-m", "dmlviz", "--version"], capture_output=True, text=True, check=True
     )
     assert run.stdout.startswith("dmlviz ")
-
-
-# --- playground -------------------------------------------------------------------------------
-
-
-def test_the_page_is_served_to_this_machine_with_a_token(monkeypatch, tmp_path):
-    started = []
-
-    def call(command, env):
-        (notebook,) = [part for part in command if part.endswith(".ipynb")]
-        started.append((command, Path(notebook).read_text()))
-        return 0
-
-    monkeypatch.setattr(serve, "find_spec", lambda name: object())
-    monkeypatch.setattr(serve.subprocess, "call", call)
-    arguments = ["playground", "--no-browser", "--port", "9000", "--data-root", str(tmp_path)]
-    assert cli.main(arguments) == 0
-    command, notebook = started[0]
-    assert {"--token", "--Voila.ip=127.0.0.1", "--no-browser", "--port=9000"} <= set(command)
-    assert "TrainingPlayground" in notebook
-
-
-def test_what_the_page_shows_runs(glyph_root):
-    import ipywidgets
-
-    (code,) = [cell.source for cell in serve.page(glyph_root).cells if cell.cell_type == "code"]
-    *lines, last = code.strip().splitlines()
-    space = {}
-    exec("\n".join(lines), space)
-    live = eval(last, space)
-    assert isinstance(live.widget, ipywidgets.Widget)
-    assert live.params["method"] != live.params["other method"]
-    live.step()
-    live.close()
-
-
-def test_without_voila_the_page_names_the_remedy(monkeypatch, capsys):
-    monkeypatch.setattr(serve, "find_spec", lambda name: None)
-    assert cli.main(["playground"]) == 1
-    assert "pip install -e '.[page]'" in capsys.readouterr().err

@@ -14,6 +14,8 @@ import urllib.request
 
 import nbformat
 
+from dmlviz.serve import PROMPT
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -29,8 +31,11 @@ SETTINGS = {
 
 
 @contextlib.contextmanager
-def jupyterlab(folder, home):
-    """A server on the loopback address with settings of its own; gives (address, token)."""
+def jupyterlab(folder, home, *options):
+    """A server on the loopback address with settings of its own; gives (address, token).
+
+    Its connection to kernels is that of `dmlviz lab`, unless the options say otherwise.
+    """
     for name, values in SETTINGS.items():
         place = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +56,7 @@ def jupyterlab(folder, home):
         sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}",
         f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}", "--allow-root",
         "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
+        *(options or [f"--ServerApp.{PROMPT}"]),
     ]  # fmt: skip
     with (home / "server.log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)

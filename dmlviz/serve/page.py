@@ -9,6 +9,8 @@ from pathlib import Path
 
 import nbformat
 
+from dmlviz.serve import PROMPT
+
 PAGE = """\
 from dmlviz import datasets, losses, widgets
 
@@ -45,6 +47,7 @@ def serve_playground(
         notebook = Path(folder) / "playground.ipynb"
         nbformat.write(page(root), notebook)
         command = [sys.executable, "-m", "voila", str(notebook), "--token", "--Voila.ip=127.0.0.1"]
+        command += [f"--Voila.{PROMPT}"]
         command += ["--no-browser"] if no_browser else []
         command += [f"--port={port}"] if port is not None else []
         try:
