@@ -20,6 +20,13 @@ options = {"metric": "euclidean", "k": 4, "height": 400}
 """
 ONE = "e = EmbeddingExplorer([x / 2, x], images, y, **options)\ne"
 TWO = "e = EmbeddingExplorer(x, images, y, other=x[::-1].copy(), **options)\ne"
+RECORD = """
+asked, send = [], e._send_thumbnails
+def recording(rows, lane=None):
+    asked.append((lane, sorted(rows)))
+    send(rows, lane)
+e._send_thumbnails = recording
+"""
 MANY = """
 rng = np.random.default_rng(0)
 centres, y = rng.normal(size=(20, 64)), rng.integers(20, size=10_000)
@@ -111,6 +118,22 @@ def test_mouse(page, server):
     eventually(lambda: e.shown() == [41, 82, 0, 255])
     assert e.notebook.errors() == []
     assert e.root.locator(".error").inner_text() == ""
+
+
+def test_what_is_on_show_is_asked_for_first_and_its_neighbours_ahead(page, server):
+    explorer = Explorer(page, server, LATTICE, ONE, RECORD)
+    explorer.hover(40)
+    eventually(lambda: len(explorer.python("asked")) == 2)
+    shown, (lane, ahead) = explorer.python("asked")
+    assert shown == ("shown", [40])
+    assert lane == "ahead"
+    assert {31, 39, 41, 49} <= set(ahead)
+    assert 40 not in ahead
+    explorer.hover(41)  # is here already: only its neighbours are asked for
+    eventually(lambda: len(explorer.python("asked")) == 3)
+    lane, ahead = explorer.python("asked")[2]
+    assert lane == "ahead"
+    assert 41 not in ahead
 
 
 def test_keys(page, server):

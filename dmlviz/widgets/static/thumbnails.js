@@ -1,7 +1,8 @@
 // Thumbnails of images by row: asked for in batches, decoded once and kept.
 //
-// Two lanes, each with one batch under way: what is on show never waits for what is fetched ahead,
-// the neighbours of the mouse on the map, which it may come to next.
+// Two lanes, each with one batch under way: what is on show, and what is fetched ahead, the neighbours
+// of the mouse on the map, which it may come to next. The second waits for the first, never the first
+// for the second.
 
 const KEPT = 1000; // decoded pictures: at most 64 KiB each
 const BATCHES = { shown: 32, ahead: 8 };
@@ -48,13 +49,21 @@ export class Thumbnails {
     const missing = (row) => !this.pictures.has(row) && !this.pending.has(row);
     const shown = [...new Set([...rows, ...this.wishes.shown])];
     this.wishes.shown = shown.filter(missing).slice(0, QUEUE);
+    this.wishes.ahead = ahead.filter((row) => missing(row) && !rows.includes(row));
+    this.askBoth();
+  }
+
+  askBoth() {
     this.ask("shown");
-    this.wishes.ahead = ahead.filter(missing);
-    this.ask("ahead");
+    if (!this.underWay("shown")) this.ask("ahead");
+  }
+
+  underWay(lane) {
+    return performance.now() - this.askedAt[lane] < PATIENCE;
   }
 
   ask(lane) {
-    if (performance.now() - this.askedAt[lane] < PATIENCE) return; // a batch is under way
+    if (this.underWay(lane)) return;
     if (this.askedAt[lane] > -Infinity) this.pending.clear(); // it was lost
     const rows = this.wishes[lane].splice(0, BATCHES[lane]);
     if (!rows.length) return;
@@ -66,7 +75,7 @@ export class Thumbnails {
   async receive({ type, lane, asked, rows, sizes }, buffers) {
     if (type !== "thumbnails") return;
     this.askedAt[lane] = -Infinity;
-    this.ask(lane); // the next batch travels while this one is decoded
+    this.askBoth(); // the next batch travels while this one is decoded
     const jpeg = (bytes) => createImageBitmap(new Blob([bytes])).catch(() => null);
     const decode = (bytes, i) => (sizes[i] ? fromPixels(bytes, ...sizes[i]) : jpeg(bytes));
     const pictures = await Promise.all(buffers.map(decode));
