@@ -20,10 +20,7 @@ NAMES = {
 
 def report(result: dict[str, Any]) -> str:
     """The table, of whatever runs there are."""
-    rows: dict[str, list[dict[str, float]]] = {}
-    for run in sorted((r for r in result["runs"] if r["part"] == "main"), key=_order):
-        name = NAMES.get((run["method"], run["size"]), run["method"])
-        rows.setdefault(name, []).append({column: run[column] for column in COLUMNS})
+    rows = by_name(result["runs"])
     tuned = [r for r in result["runs"] if r["part"] == "tuning"]
     return f"""# {result["what"]}
 
@@ -41,6 +38,15 @@ classes.
 thread each, beside other work; torch {result["versions"]["torch"]}, commit {result["commit"]}. \
 Made by `python benchmarks/omniglot.py --data-root DATA`.
 """
+
+
+def by_name(runs: list[dict[str, Any]]) -> dict[str, list[dict[str, float]]]:
+    """The figures of the main runs of each row, one entry for each seed."""
+    rows: dict[str, list[dict[str, float]]] = {}
+    for run in sorted((r for r in runs if r["part"] == "main"), key=_order):
+        name = NAMES.get((run["method"], run["size"]), run["method"])
+        rows.setdefault(name, []).append({column: run[column] for column in COLUMNS})
+    return rows
 
 
 def _order(run: dict[str, Any]) -> tuple[int, int]:

@@ -107,6 +107,14 @@ def test_results_in_the_readme_are_those_of_the_benchmarks():
         assert figure in results, f"README quotes {figure}, which no result holds"
 
 
+def test_the_table_beside_published_figures_is_that_of_the_present_results():
+    command = [sys.executable, "-c", "import published; print(published.report(), end='')"]
+    place = ROOT / "benchmarks"
+    made = subprocess.run(command, cwd=place, check=True, capture_output=True, text=True)
+    page = ROOT / "benchmarks" / "results" / "published.md"
+    assert made.stdout == page.read_text(encoding="utf-8"), "run python benchmarks/published.py"
+
+
 def test_the_readmes_code_runs(tmp_path):
     """Every python block of the README, in order, in one process; training cut to one epoch."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
