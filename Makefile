@@ -22,6 +22,7 @@ notebooks: .venv.stamp      ## run every tutorial and save it with its outputs
 lint: .venv.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell
 
 types: .venv.stamp
 	$(BIN)/mypy
