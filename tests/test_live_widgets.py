@@ -168,14 +168,21 @@ class Clock:
     sleep = staticmethod(time.sleep)
 
     def __init__(self):
-        self.now, self.spent = 0.0, {"step": 0.0, "frame": 0.0}
+        self.now, self.waited, self.spent = 0.0, 0.0, {"step": 0.0, "frame": 0.0}
 
     def monotonic(self):
         return self.now
 
+    def thread_time(self):
+        return self.now - self.waited
+
     def spend(self, seconds, on):
         self.now += seconds
         self.spent[on] += seconds
+
+    def wait(self, seconds):
+        self.now += seconds
+        self.waited += seconds
 
 
 @pytest.mark.parametrize("slow", [0.01, 0.1, 1.0])
@@ -190,6 +197,22 @@ def test_slow_frames_leave_most_of_the_time_to_steps(slow, monkeypatch):
     assert clock.spent["frame"] >= slow
     # The first frame has nothing before it to share with.
     assert clock.spent["frame"] - slow <= 0.4 * clock.now
+
+
+def test_frames_that_wait_for_a_computing_cell_still_come(monkeypatch):
+    clock, frames = Clock(), []
+    monkeypatch.setattr(live, "time", clock)
+
+    def frame():
+        clock.spend(0.02, "frame")
+        clock.wait(0.04)
+        frames.append(clock.now)
+
+    run = LiveRun(lambda _: clock.spend(0.02, "step"), frame, "test-run")
+    run.play()
+    run.wait(500)
+    run.close()
+    assert len(frames) / clock.now > 10
 
 
 def test_threads_take_short_turns_while_it_plays():

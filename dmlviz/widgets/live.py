@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 FRAMES_PER_SECOND = 12
-MOST = 0.4  # of the time, for frames
+MOST = 0.4  # of the loop's work, for frames
 TURN, USUAL_TURN = 0.0001, sys.getswitchinterval()  # seconds
 _RUNNING: dict[str, "LiveRun"] = {}
 
@@ -119,10 +119,12 @@ class LiveRun:
                     self.step(dict(self.params))
                     self.steps += 1
                     if (start := time.monotonic()) >= due:
+                        worked = time.thread_time()
                         self.frame()
-                        took = time.monotonic() - start
+                        worked = time.thread_time() - worked
                         # Frames catch up after a long step, but leave most of the time to steps.
-                        due = max(due + 1 / FRAMES_PER_SECOND, start + took / MOST)
+                        # That they wait for another cell's turn to end is not held against them.
+                        due = max(due + 1 / FRAMES_PER_SECOND, start + worked / MOST)
                 time.sleep(0)  # let the notebook's thread in
         except BaseException as error:
             self.error = error
