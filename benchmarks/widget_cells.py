@@ -31,13 +31,14 @@ class Echo(anywidget.AnyWidget):
 echo = Echo()
 echo.on_msg(lambda widget, content, buffers: widget.send({}))
 pictures = []
-for number in (20, 40):
+for number in range(61):
     widget.update(epoch=number)
     pictures.append(widget.view.image.value)
-slider, image = ipywidgets.IntSlider(30, 0, 60), ipywidgets.Image(format="jpeg", value=pictures[0])
-def swap(change):
-    image.value = pictures[change["new"] % 2]
-slider.observe(swap, "value")
+slider, image = ipywidgets.IntSlider(60, 0, 60), ipywidgets.Image(format="jpeg", value=pictures[60])
+def show_ready(change):
+    image.value = pictures[change["new"]]
+    shown.append((time.time(), change["new"]))
+slider.observe(show_ready, "value")
 ipywidgets.VBox([slider, image, echo])
 """
 )
