@@ -65,6 +65,16 @@ def test_it_opens_with_a_question_and_what_it_needs(path):
         assert part in first, f"the first cell does not say: {part}"
 
 
+def test_the_syllabus_asks_its_question_for_as_many_minutes(path):
+    first = cells(path)[0].source
+    question = first.splitlines()[0].split(" · ")[1]
+    minutes = re.search(r"(\d+)\s+minutes to read", first)[1]
+    place = f"| [{path.stem[:2]}]({path.name}) | {question} | "
+    rows = (TUTORIALS / "README.md").read_text(encoding="utf-8").splitlines()
+    (row,) = [row for row in rows if row.startswith(place)]
+    assert f" | {minutes} | " in row
+
+
 def test_it_has_the_parts_of_a_lesson(path):
     text = prose(path)
     parts = ["How these pictures can mislead you", "real benchmark", "Exercises", "Quiz"]
