@@ -107,7 +107,7 @@ run is in the JSON files of heads.py, heads_transfer.py, heads_novel.py and omni
 
 def _heads(data: str) -> Figures:
     """Recall@1 of each row of a data set, by the results' name and the row's."""
-    figures = {}
+    figures: Figures = {}
     for name in ("head", "transfer"):
         rows = _read(f"{data}_{name}").get("rows", {})
         figures |= {f"{name} {row}": [run["R@1"] for run in runs] for row, runs in rows.items()}
