@@ -25,6 +25,7 @@ class Plan:
         loss: of the base, where a study has several; the runs then say which.
         folds: a setting is tried once on each; a run's `fold` says which. One: there is no `fold`.
         seeds: of the main runs.
+        others: than the base, by their names in `novel_variants`.
     """
 
     tuned_with: dict[int, int]
@@ -35,12 +36,13 @@ class Plan:
     folds: int = 1
     loss: str | None = None
     seeds: int = 5
+    others: tuple[str, ...] = tuple(OWN_SETTINGS)
 
     def of_base(self) -> list[Phase]:
-        return [lambda _: self._base(), lambda runs: self._main(runs, self.start, ["base"])]
+        return [lambda _: self._base(), lambda runs: self._main(runs, self.start, ("base",))]
 
     def of_others(self) -> list[Phase]:
-        return [self._others, lambda runs: self._main(runs, (), list(OWN_SETTINGS))]
+        return [self._others, lambda runs: self._main(runs, (), self.others)]
 
     def _base(self) -> Iterator[Run]:
         for lr, setting, classes in product(self.lrs, self.base, self._tuned()):
@@ -48,8 +50,8 @@ class Plan:
 
     def _others(self, runs: list[Run]) -> Iterator[Run]:
         best = best_trials(of_loss(runs, self.loss))
-        for method, settings in OWN_SETTINGS.items():
-            for own, classes in product(settings, self._tuned()):
+        for method in self.others:
+            for own, classes in product(OWN_SETTINGS[method], self._tuned()):
                 base = best[classes, "base"]["setting"]
                 for lr in self.lrs if self.tune_lr else (base["lr"],):
                     yield from self._tuning(method, classes, {**base, "lr": lr, **own})
@@ -61,7 +63,9 @@ class Plan:
         run = self._run("tuning", method, classes, 0, setting)
         yield from (run | ({"fold": f} if self.folds > 1 else {}) for f in range(self.folds))
 
-    def _main(self, runs: list[Run], parts: tuple[str, ...], names: list[str]) -> Iterator[Run]:
+    def _main(
+        self, runs: list[Run], parts: tuple[str, ...], names: tuple[str, ...]
+    ) -> Iterator[Run]:
         best = best_trials(of_loss(runs, self.loss))
         for seed in range(self.seeds):
             for classes, tuned_with in self.tuned_with.items():
