@@ -55,15 +55,29 @@ def run_notebook(
         folder=folder,
         environment=environment,
     )
-    try:
-        report = json.loads((folder / "report.json").read_text())
-    except (OSError, ValueError):
-        return Ran(stopped or "its kernel could not be run to the end")
-    ran = Ran(stopped or report["stopped"])
-    for index, words in report["cells"].items():
-        name = nbgraded.grade_id(notebook.cells[int(index)])
-        if name and words["error"]:
-            ran.errors[name] = words["error"]
-        if name and words["stderr"]:
-            ran.noisy.add(name)
+    return _read_report(folder / "report.jsonl", notebook, stopped)
+
+
+def _read_report(path: Path, notebook: NotebookNode, stopped: str) -> Ran:
+    ran, begun, ends = Ran(stopped), -1, False
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    for line in lines:
+        try:
+            words = json.loads(line)
+        except ValueError:  # the last one, cut short
+            break
+        begun = words.get("began", begun)
+        if "stopped" in words:
+            ran.stopped, ends = stopped or words["stopped"], True
+        if "ended" in words:
+            name = nbgraded.grade_id(notebook.cells[words["ended"]])
+            if name and words["error"]:
+                ran.errors[name] = words["error"]
+            if name and words["stderr"]:
+                ran.noisy.add(name)
+    if not ran.stopped and not ends:
+        ran.stopped = "its kernel could not be run to the end"
+    if ran.stopped and begun >= 0:
+        name = nbgraded.grade_id(notebook.cells[begun]) or "a cell that the student added"
+        ran.stopped += f", in {name}"
     return ran
