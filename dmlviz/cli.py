@@ -166,9 +166,9 @@ def _add_course(commands: Any) -> None:
     for action in (release, grade):
         action.add_argument("--seed", type=int, help="other data, shapes and expected numbers")
     for action in (check, grade):
-        action.add_argument("--cell-seconds", type=float, default=120, help="for one cell")
-        action.add_argument("--seconds", type=float, default=900, help="for one notebook")
-        action.add_argument("--memory", type=float, default=4, help="gigabytes for one notebook")
+        action.add_argument("--cell-seconds", type=float, default=120, help="limit of a cell (120)")
+        action.add_argument("--seconds", type=float, default=900, help="limit of a notebook (900)")
+        action.add_argument("--memory", type=float, default=4, help="limit of a notebook, GB (4)")
     course.set_defaults(run=_course)
 
 

@@ -143,6 +143,11 @@ def test_a_gradient_that_was_cut_off_is_found():
     assert "cut off from the graph" in failing(checks.gradients, half)
 
 
+def test_a_loss_in_single_precision_is_not_taken_for_a_wrong_gradient():
+    message = failing(checks.gradients, lambda x, y, m: triplet(x.float(), y, m))
+    assert "came: torch.float32 → is there a .float() in the formula?" in message
+
+
 @pytest.mark.parametrize("exercise", [pairs.CONTRASTIVE, pairs.TRIPLET, pairs.SEMIHARD])
 def test_the_librarys_own_loss_is_locked_while_a_student_is_asked(exercise):
     batches = [cases.batch(0)]

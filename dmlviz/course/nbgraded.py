@@ -74,9 +74,9 @@ def title(cell: NotebookNode) -> str:
 
 def determine_grade(cell: NotebookNode) -> tuple[float | None, float]:
     """nbgrader's rule: a cell that failed earns nothing, one that ran all; None: by hand."""
-    from nbgrader.utils import determine_grade
-
     with quiet():
+        from nbgrader.utils import determine_grade
+
         earned, most = determine_grade(cell)
     return (None if earned is None else float(earned)), float(most)
 

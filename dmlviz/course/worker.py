@@ -49,6 +49,7 @@ def work(folder: Path) -> None:
         allow_errors=True,
         resources={"metadata": {"path": str(home)}},
         store_widget_state=False,
+        shutdown_kernel="immediate",  # a hand-in may take its time to say goodbye
         record_timing=False,
         on_cell_execute=lambda cell, cell_index: note(began=cell_index),
         on_cell_executed=ended,
