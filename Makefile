@@ -7,7 +7,7 @@ NOTEBOOKS := $(sort $(wildcard tutorials/*.ipynb))
 # OpenMP runtimes meet in one process (torch, scikit-learn, faiss): one thread each.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: lab test test-fast notebooks lint types unit test-notebooks clean
+.PHONY: lab test test-fast notebooks assignments lint types unit test-notebooks clean
 
 lab: .venv.stamp            ## open the tutorials in JupyterLab
 	$(BIN)/dmlviz lab
@@ -18,6 +18,10 @@ test-fast: lint types unit  ## the same without the notebooks
 
 notebooks: .venv.stamp      ## run every tutorial and save it with its outputs
 	$(BIN)/python tutorials/execute.py $(NOTEBOOKS)
+
+assignments: .venv.stamp    ## run the instructor's assignments, write the students' copies
+	$(BIN)/python tutorials/execute.py $(sort $(wildcard tutorials/assignments/instructor/*.ipynb))
+	$(BIN)/dmlviz course release
 
 lint: .venv.stamp
 	$(BIN)/ruff format --check .

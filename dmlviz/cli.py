@@ -1,4 +1,5 @@
-"""The command line: `dmlviz doctor | lab | playground | demo | data | train | evaluate`.
+"""The command line: `dmlviz doctor | lab | playground | demo | data | train | evaluate |
+course`.
 
 Each command is a function that adds its arguments, and one that runs it and imports what it needs.
 """
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"dmlviz {dmlviz.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_add_doctor, _add_lab, _add_playground, _add_demo, _add_data, _add_train,
-                _add_evaluate):  # fmt: skip
+                _add_evaluate, _add_course):  # fmt: skip
         add(commands)
     options = parser.parse_args(arguments)
     options.typed = sys.argv[1:] if arguments is None else list(arguments)
@@ -152,6 +153,34 @@ def _evaluate(options: Namespace) -> int:
     from dmlviz.training import commands
 
     return commands.evaluate(options)
+
+
+def _add_course(commands: Any) -> None:
+    course = commands.add_parser("course", help="homework: hand it out, check it, grade a class")
+    actions = course.add_subparsers(dest="action", required=True, metavar="ACTION")
+    release = actions.add_parser("release", help="write the students' copies of the assignments")
+    release.add_argument("--to", type=Path, help="folder for them (default: tutorials/assignments)")
+    check = actions.add_parser("check", help="a student's own copy: which visible checks pass")
+    check.add_argument("file", type=Path, metavar="FILE", help="the notebook")
+    grade = actions.add_parser("grade", help="a folder of hand-ins: a table, a page for each")
+    grade.add_argument("folder", type=Path, metavar="FOLDER", help="NAME.ipynb or NAME/*.ipynb")
+    grade.add_argument("--csv", type=Path, required=True, help="the table to write")
+    grade.add_argument("--feedback", type=Path, help="folder for the pages (default: CSV-feedback)")
+    grade.add_argument("--assignment", help="its name (default: the one that the cells belong to)")
+    for action in (release, grade):
+        action.add_argument("--seed", type=int, help="other data, shapes and expected numbers")
+    for action in (check, grade):
+        action.add_argument("--cell-seconds", type=float, default=120, help="limit of a cell (120)")
+        action.add_argument("--seconds", type=float, default=900, help="limit of a notebook (900)")
+        action.add_argument("--memory", type=float, default=4, help="limit of a notebook, GB (4)")
+    course.set_defaults(run=_course)
+
+
+def _course(options: Namespace) -> int:
+    from dmlviz.course import commands
+
+    action = {"release": commands.release, "check": commands.check, "grade": commands.grade}
+    return action[options.action](options, tutorials() / "assignments")
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:

@@ -68,7 +68,7 @@ def test_every_public_name_exists_and_is_documented():
 
 ROOMS = [
     "geometry", "losses", "synthesis", "datasets", "models", "evaluation", "methods", "history",
-    "watch", "training", "plots", "widgets", "doctor", "demo", "serve", "cli",
+    "watch", "training", "plots", "widgets", "course", "doctor", "demo", "serve", "cli",
 ]  # fmt: skip
 
 
@@ -92,7 +92,8 @@ def test_contributing_fits_on_a_page():
 
 
 def test_links_between_files_resolve():
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), *ROOT.glob("benchmarks/results/*.md")]:
+    below = [*ROOT.glob("benchmarks/results/*.md"), *ROOT.glob("tutorials/*/**/*.md")]
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), *below]:
         if ".venv" in page.parts:
             continue
         for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#]+)", page.read_text()):

@@ -1,0 +1,173 @@
+"""A class, graded in one run: right, wrong and hostile hand-ins, and what each of them gets."""
+
+import csv
+import re
+
+import nbformat
+import pytest
+
+import course_cases as hand_in
+from dmlviz import cli
+from dmlviz.course import grading, nbgraded
+from dmlviz.course.marking import Marker
+
+pytest.importorskip("nbgrader", reason="the extra [course]")
+pytestmark = pytest.mark.slow
+
+ALL = 76  # points that are decided without a person
+EDGES_AND_COST = 8 + 8 + 6 + 8
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory, glyph_root):
+    """The table and the pages of a class: right, wrong and hostile."""
+    root = tmp_path_factory.mktemp("course")
+    sources, folder, table = root / "assignments", root / "handed_in", root / "marks.csv"
+    (sources / "instructor").mkdir(parents=True)
+    instructor = hand_in.quick(hand_in.read(hand_in.INSTRUCTOR))
+    nbformat.write(instructor, sources / "instructor" / hand_in.INSTRUCTOR.name)
+    folder.mkdir()
+    for name, notebook in {
+        "right": instructor,
+        "untouched": hand_in.answered({}),
+        "sums": hand_in.answered(hand_in.SUMS),
+        "careless": hand_in.answered(hand_in.CARELESS),
+        "rough": hand_in.answered(hand_in.ROUGH),
+    }.items():
+        nbformat.write(notebook, folder / f"{name}.ipynb")
+    hand_in.hostile(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DMLVIZ_DATA", str(glyph_root))
+        patch.setattr(cli, "tutorials", lambda: root)
+        command = ["course", "grade", str(folder), "--csv", str(table)]
+        command += ["--cell-seconds", "30", "--seconds", "300", "--memory", "2.5"]
+        assert cli.main(command) == 0
+    with table.open() as file:
+        rows = {row["student"]: row for row in csv.DictReader(file)}
+    assert rows.keys() == {path.stem for path in folder.iterdir()}
+    pages = {name: (root / "marks-feedback" / f"{name}.html").read_text() for name in rows}
+    return rows, pages
+
+
+def test_the_instructors_copy_earns_every_point(graded):
+    row = graded[0]["right"]
+    assert (row["total"], row["open"]) == (str(ALL), "24")
+    assert row["a1-loss"] == ""  # a person fills it in
+
+
+def test_the_students_copy_earns_nothing(graded):
+    row = graded[0]["untouched"]
+    assert {value for name, value in row.items() if name.startswith("a1-")} == {"0"}
+    assert (row["total"], row["open"], row["reason"]) == ("0", "0", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "points", "words"),
+    [
+        (
+            "sums",
+            EDGES_AND_COST,
+            ["this is the sum over the pairs", "those with ℓ > 0", "the easy triplets are in"],
+        ),
+        (
+            "careless",
+            EDGES_AND_COST - 6,  # own positives show where a batch has no positive
+            ["self-pairs): N (N - 1) are pairs", "distances are squared", "its own positive"],
+        ),
+        ("rough", 10 + 10 + 10 + 6, ["a square root has no derivative at 0", "loops over the"]),
+    ],
+)
+def test_a_wrong_solution_gets_its_due_and_the_mistake_named(graded, name, points, words):
+    rows, pages = graded
+    assert rows[name]["total"] == str(points)
+    page = " ".join(re.sub(r"&gt;", ">", pages[name]).split())
+    for part in words:
+        assert part in page
+
+
+# The points that these hand-ins have earned before or beside their harm.
+CONTRASTIVE, SEMIHARD = 18, 16
+
+OUTCOMES = {
+    "loops": (CONTRASTIVE, ""),
+    "loops_stubbornly": (CONTRASTIVE, "could not be interrupted, in a1-share"),
+    "eats_memory": (CONTRASTIVE, "more than 2.5 GB of memory, in a1-share"),
+    "ends_its_kernel": (CONTRASTIVE, "it ended its own kernel, in a1-share"),
+    "renames_a_function": (SEMIHARD, ""),
+    "patches_the_checker": (0, ""),
+    "deletes_and_edits_checks": (CONTRASTIVE, "cells were deleted and put back: a1-contrastive"),
+    "does_not_parse": (0, "refused: not a notebook that can be read"),
+    "is_empty": (0, "refused: the file is empty"),
+    "has_no_cells": (0, "refused: the notebook has no cells"),
+    "is_too_big": (0, "refused: too big: 50 MB"),
+    "is_no_notebook": (0, "refused: a notebook (.ipynb) was expected, a .pdf file came"),
+    "is_another_notebook": (0, "refused: none of its cells is of this assignment"),
+    "has_two": (0, "refused: one notebook was expected in this folder, 2 came"),
+}
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_a_hostile_hand_in_has_the_outcome_of_the_guide(graded, name):
+    points, reason = OUTCOMES[name]
+    row = graded[0][name]
+    assert row["total"] == str(points)
+    assert reason in row["reason"]
+    assert bool(reason) == bool(row["reason"])
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("loops", "interrupted after 30 seconds"),
+        ("renames_a_function", "name &#x27;contrastive_loss&#x27; is not defined"),
+        ("renames_a_function", "name &#x27;triplet_loss&#x27; is not defined"),
+        ("patches_the_checker", "no answer came: was the check changed, or taken away?"),
+    ],
+)
+def test_its_page_says_what_happened(graded, name, words):
+    assert words in graded[1][name]
+
+
+def test_the_guide_tables_every_hostile_hand_in():
+    guide = (hand_in.ASSIGNMENTS / "instructor" / "README.md").read_text()
+    for name in OUTCOMES:
+        assert f"| {name.replace('_', ' ')}" in guide
+
+
+def test_the_real_instructors_copy_earns_every_point(tmp_path, glyph_root, monkeypatch):
+    """With all epochs of its experiment; to enter raises where a point is missing."""
+    monkeypatch.setenv("DMLVIZ_DATA", str(glyph_root))
+    with Marker(nbgraded.load(hand_in.INSTRUCTOR), tmp_path) as marker:
+        assert marker.notebook.cells
+
+
+def test_a_wrong_instructors_copy_stops_the_grading(tmp_path):
+    notebook = nbgraded.load(hand_in.INSTRUCTOR)
+    keep = ("a1-seed", "a1-setup", "a1-contrastive", "a1-contrastive-values")
+    notebook.cells = [c for c in notebook.cells if hand_in.grade_id(c) in keep]
+    notebook.cells[2].source = hand_in.SUMS["a1-contrastive"]
+    with pytest.raises(ValueError, match="0 of 10 points in a1-contrastive-values"):
+        Marker(notebook, tmp_path).__enter__()
+
+
+def test_check_shows_a_student_points_and_words(tmp_path, glyph_root, monkeypatch, capsys):
+    monkeypatch.setenv("DMLVIZ_DATA", str(glyph_root))
+    notebook = hand_in.answered(hand_in.right("a1-contrastive") | {"a1-loss": "Because."})
+    nbformat.write(notebook, tmp_path / "mine.ipynb")
+    assert cli.main(["course", "check", str(tmp_path / "mine.ipynb")]) == 1
+    out = capsys.readouterr().out
+    assert "✓ values of contrastive_loss: 10 of 10" in out
+    assert "✗ values of triplet_loss: 0 of 10\n    ✗ triplet_loss is not written yet" in out
+    assert "✎ the lowest loss and the best Recall@1: answered; 8 points" in out
+    assert "✗ collapsed or not: 0 of 8\n    nothing was written here" in out
+    assert "18 of 92 points by the visible checks" in out
+
+
+def test_a_fault_of_the_graders_costs_one_row_and_no_marks(tmp_path, monkeypatch):
+    nbformat.write(hand_in.read(), tmp_path / "ada.ipynb")
+    grader = grading.Grader("01_pairs", nbgraded.load(hand_in.INSTRUCTOR))
+    monkeypatch.setattr(grading, "run_notebook", lambda *a, **k: 1 / 0)
+    result = grader.grade("ada", tmp_path / "ada.ipynb", None)
+    assert result.failed
+    assert "the grader failed: ZeroDivisionError" in result.reason
+    assert {mark.earned for mark in result.marks} == {None}
