@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 MOST_NUMBERS = 100_000  # more are no answer to any of our questions
-MOST_BYTES = 50_000_000  # of a file of answers: whoever wrote more meant no good
+MOST_BYTES = 50_000_000  # of a file that a hand-in may write: more means no good
 _kept: dict[str, Any] | None = None
 _file: Path | None = None
 

@@ -147,9 +147,7 @@ class Marker:
                 judged.append(nbformat.from_dict(written[name]))
             elif nbgraded.is_grade(cell):
                 judged.append(self._execute(nbformat.from_dict(cell), index))
-        reasons = dict(ran.errors)
-        if ran.stopped:
-            reasons |= {nbgraded.grade_id(c): ran.stopped for c in judged}
+        reasons = {nbgraded.grade_id(cell): ran.stopped for cell in judged} | ran.errors
         return self._marks(judged, reasons)
 
     def _execute(self, cell: NotebookNode, index: int) -> NotebookNode:

@@ -10,6 +10,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from dmlviz.course import nbgraded
+from dmlviz.course.answers import MOST_BYTES
 from dmlviz.course.limits import Limits, run
 
 ANSWERS = "answers.jsonl"
@@ -59,25 +60,24 @@ def run_notebook(
 
 
 def _read_report(path: Path, notebook: NotebookNode, stopped: str) -> Ran:
+    """What the worker wrote; a hand-in may have written into it, too, which earns it nothing."""
     ran, begun, ends = Ran(stopped), -1, False
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    for line in lines:
+    readable = path.is_file() and path.stat().st_size < MOST_BYTES
+    for line in path.read_text(errors="replace").splitlines() if readable else []:
         try:
             words = json.loads(line)
-        except ValueError:  # the last one, cut short
-            break
-        begun = words.get("began", begun)
-        if "stopped" in words:
-            ran.stopped, ends = stopped or words["stopped"], True
-        if "ended" in words:
-            name = nbgraded.grade_id(notebook.cells[words["ended"]])
-            if name and words["error"]:
-                ran.errors[name] = words["error"]
-            if name and words["stderr"]:
-                ran.noisy.add(name)
+            begun = int(words.get("began", begun))
+            if "stopped" in words:
+                ran.stopped, ends = stopped or str(words["stopped"]), True
+            if "ended" in words:
+                name = nbgraded.grade_id(notebook.cells[words["ended"]])
+                ran.errors |= {name: str(words["error"])} if words["error"] else {}
+                ran.noisy |= {name} if words["stderr"] else set()
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            break  # the last line, cut short
     if not ran.stopped and not ends:
         ran.stopped = "its kernel could not be run to the end"
-    if ran.stopped and begun >= 0:
+    if ran.stopped and 0 <= begun < len(notebook.cells):
         name = nbgraded.grade_id(notebook.cells[begun]) or "a cell that the student added"
         ran.stopped += f", in {name}"
     return ran
