@@ -5,7 +5,8 @@
 
 Every finished run is kept in results/own_images.json at once, so the command may be stopped and
 called again. The plan was written down after trials with one seed, in which EPOCHS and the list of
-k's were chosen, and before the first run of it:
+k's were chosen, and before the first run of it; after that one, it was thinned for time (16 images
+of each of 200 classes, and the second trainings with 5 % wrong labels, were left out):
 
 * One network (convnet, 64 dimensions), Proxy-Anchor (alpha 16, learning rate 0.001, that of the
   proxies ten times as high), batches of 64, three seeds, which also draw the classes. Nothing is
@@ -17,9 +18,9 @@ k's were chosen, and before the first run of it:
   folders had been mixed up. All images are ranked by `evaluation.label_disagreement`, with several
   k's, and so are two parts of them: ten images of each class, and twenty classes, ten of
   them trained on. The figure is the share of wrong labels among the first n, where n are wrong.
-  Then the network is trained again, from the same start: with the wrong labels that stand among
-  the first 2 n put right, as by someone who looked at these, or without the first n, as by someone
-  who looked at none.
+  With 20 % wrong the network is then trained again, from the same start: with the wrong labels
+  that stand among the first 2 n put right, as by someone who looked at these, or without the first
+  n, as by someone who looked at none.
 """
 
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ import resumable
 from own_images_tables import report
 
 EPOCHS, STEPS, BATCH, DIMENSION, SEEDS = 8, 400, 64, 64, range(3)
-MANY = [(200, n) for n in (2, 4, 8, 16, 30)]  # classes, images of each
+MANY = [(200, n) for n in (2, 4, 8, 30)]  # classes, images of each
 TRADED = [(100, 16), (53, 30)]  # about as many images as 200 x 8
 WRONG = [(0.01, "at random"), (0.05, "at random"), (0.2, "at random"), (0.05, "by pairs")]
 KS = (5, 10, 20, 30, 50, 100, 200, 300, 600, 1200)
@@ -121,7 +122,7 @@ def _labels(run: Run) -> Run:
     figures["images"] = {name: len(rows) for name, rows in galleries.items()}
     first = evaluation.label_disagreement(x, labels).argsort(descending=True, stable=True)
     figures["found by looking at 2n"] = (wrong[first[: 2 * n]].sum() / n).item()
-    if run["kind"] == "at random" and run["wrong"] >= 0.05:
+    if run["wrong"] >= 0.2:
         right = labels.clone()
         right[first[: 2 * n]] = true[first[: 2 * n]]
         figures["put right"] = trained_on(right, everything)[1]["recall@1"]
