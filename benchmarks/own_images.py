@@ -23,7 +23,7 @@ k's were chosen, and was changed once, after ten runs, as said below. Nothing is
   of them: ten images of each class, and twenty classes, ten of them trained on. The figure is the
   share of wrong labels among the first n, where n are wrong. With 20 % wrong the network is then
   trained again, from the same start: with the wrong labels that stand among the first 2 n put
-  right, as by someone who looked at these, or without the first n, as by someone who looked at none.
+  right, as by someone who looked at these; or without the first n, as by someone who did not look.
 """
 
 from collections.abc import Iterator
