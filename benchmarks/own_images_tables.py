@@ -59,7 +59,11 @@ def _how_many(runs: list[Run], plan: dict[str, int]) -> str:
             for part, figure in columns.values()
         ]
         lines.append(f"| {classes} | {images} | {classes * images:,} | {' | '.join(cells)} |")
-    return "Recall@1 on 200 test classes:\n\n" + "\n".join(lines) if pairs else ""
+    head = (
+        "Recall@1 on 200 test classes, the network trained on some classes with some images of each. "
+        "With 30 images, and enough steps: [novel_classes.md](novel_classes.md), row 'base'."
+    )
+    return head + "\n\n" + "\n".join(lines) if pairs else ""
 
 
 def _last(run: Run) -> float:
