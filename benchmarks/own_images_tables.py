@@ -60,7 +60,7 @@ def _how_many(runs: list[Run], plan: dict[str, int]) -> str:
         ]
         lines.append(f"| {classes} | {images} | {classes * images:,} | {' | '.join(cells)} |")
     head = (
-        "Recall@1 on 200 test classes, the network trained on some classes with some images of each. "
+        "Recall@1 on 200 test classes, trained on some classes with some images of each. "
         "With 30 images, and enough steps: [novel_classes.md](novel_classes.md), row 'base'."
     )
     return head + "\n\n" + "\n".join(lines) if pairs else ""
