@@ -84,7 +84,8 @@ def _how_many(run: Run) -> Run:
         return {"recall@1": evaluation.recall_at_k(*evaluation.embed(model, test), [1])[1]}
     epochs, val = round(STEPS / batches), datasets.load("glyphs", "val", root)
     _, history = _train(train, epochs, seed, small=True, test=test, val=val)
-    return {"val": history["val_recall@1"], "test": history["test_recall@1"]}
+    looks = {"val": history["val_recall@1"], "test": history["test_recall@1"]}
+    return {name: [r for r in recalls if r is not None] for name, recalls in looks.items()}
 
 
 def _labels(run: Run) -> Run:
