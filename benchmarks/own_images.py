@@ -132,7 +132,7 @@ def _labels(run: Run) -> Run:
         name: {str(k): _found(x[rows], labels[rows], wrong[rows], k) for k in KS if k < len(rows)}
         for name, rows in galleries.items()
     }
-    figures["images"] = {name: len(rows) for name, rows in galleries.items()}
+    figures["sizes"] = {name: len(rows) for name, rows in galleries.items()}
     first = evaluation.label_disagreement(x, labels).argsort(descending=True, stable=True)
     figures["found by looking at 2n"] = (wrong[first[: 2 * n]].sum() / n).item()
     if run["wrong"] >= 0.2:

@@ -104,7 +104,7 @@ def _precision(runs: list[Run], gallery: str) -> str:
     ks = [
         k for k in runs[0]["precision"][gallery] if all(k in r["precision"][gallery] for r in runs)
     ]
-    images = statistics.mean(r["images"][gallery] for r in runs)
+    images = statistics.mean(r["sizes"][gallery] for r in runs)
     head = f"| wrong among the first n, {gallery}, {images:,.0f} images |"
     lines = [head + "".join(f" k = {k} |" for k in ks), f"|---|{'---|' * len(ks)}"]
     for name, of in _conditions(runs).items():
