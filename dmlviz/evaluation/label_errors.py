@@ -9,11 +9,13 @@ search with every image, itself left out, and count::
 look at first. The idea is that of editing the training set of a nearest-neighbour rule (Wilson:
 Asymptotic Properties of Nearest Neighbor Rules Using Edited Data, IEEE Trans. SMC, 1972).
 
-**k is to be large**, larger than a class. A rare look of a right label has no neighbour of its own
-among the first ten either, but some among the first hundreds: with a small k both get a 1, and
-there is no order among them. `benchmarks/results/own_images.md` compares k's.
+**k is to be large**, several times as large as a class where there are many classes. A rare look
+of a right label has no neighbour of its own among the first ten either, but some among the first
+hundreds: with a small k both get a 1, and there is no order among them. A twentieth of all images
+was a good choice on Glyphs with many classes, small ones, and few (`benchmarks/own_images.py`).
 
-It is a list to look at, not a verdict: nothing here knows which images are wrong.
+It is a list to look at, not a verdict. Rare looks stand in it, too; and it misses mistakes between
+classes that the embedding itself hardly tells apart, because there the neighbours agree.
 """
 
 from typing import Any
