@@ -20,6 +20,7 @@ PACKAGES = [
     ("sklearn", "scikit-learn", "t-SNE and clustering scores"),
     ("umap", "umap-learn", "UMAP maps"),
     ("faiss", "faiss-cpu", "nearest neighbours"),
+    ("safetensors", "safetensors", "weights in files"),
     ("pooch", "pooch", "downloads"),
     ("ipywidgets", "ipywidgets", "sliders"),
     ("anywidget", "anywidget", "explorers"),
