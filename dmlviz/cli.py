@@ -1,5 +1,4 @@
-"""The command line: `dmlviz doctor | lab | playground | demo | data | train | evaluate |
-course`.
+"""The command line: `dmlviz doctor | lab | playground | demo | data | train | evaluate | course`.
 
 Each command is a function that adds its arguments, and one that runs it and imports what it needs.
 """
@@ -178,9 +177,10 @@ def _add_course(commands: Any) -> None:
 
 def _course(options: Namespace) -> int:
     from dmlviz.course import commands
+    from dmlviz.serve import lab
 
     action = {"release": commands.release, "check": commands.check, "grade": commands.grade}
-    return action[options.action](options, tutorials() / "assignments")
+    return action[options.action](options, lab.tutorials() / "assignments")
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:

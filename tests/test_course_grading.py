@@ -10,6 +10,7 @@ import course_cases as hand_in
 from dmlviz import cli
 from dmlviz.course import grading, nbgraded
 from dmlviz.course.marking import Marker
+from dmlviz.serve import lab
 
 pytest.importorskip("nbgrader", reason="the extra [course]")
 pytestmark = pytest.mark.slow
@@ -38,7 +39,7 @@ def graded(tmp_path_factory, glyph_root):
     hand_in.hostile(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DMLVIZ_DATA", str(glyph_root))
-        patch.setattr(cli, "tutorials", lambda: root)
+        patch.setattr(lab, "tutorials", lambda: root)
         command = ["course", "grade", str(folder), "--csv", str(table)]
         command += ["--cell-seconds", "30", "--seconds", "300", "--memory", "2.5"]
         assert cli.main(command) == 0
