@@ -24,7 +24,9 @@ def graded(tmp_path_factory, glyph_root):
         "rough": hand_in.answered(course_hand_ins.ROUGH),
     }
     root = tmp_path_factory.mktemp("course")
-    return hand_in.grade(hand_in.FIRST, wrong, root, glyph_root, more=course_hand_ins.hostile)
+    return hand_in.grade(
+        hand_in.FIRST, wrong, root, glyph_root, more=course_hand_ins.hostile, cell_seconds=30
+    )
 
 
 def test_the_instructors_copy_earns_every_point_and_the_students_none(graded):
