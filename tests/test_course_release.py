@@ -1,6 +1,7 @@
 """The students' copies, and the sources that they are made from."""
 
 import re
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -100,6 +101,15 @@ def test_a_source_was_run_to_its_end(name):
         if cell.cell_type == "code":
             assert "✓" in "".join(output.text for output in cell.outputs)
     assert "/home/" not in SOURCES[name].read_text()
+
+
+@each
+def test_an_assignment_has_wrong_solutions_in_tests_of_its_own(name):
+    """Those of assignment 1 are in `test_course_grading.py`."""
+    topic = name.partition("_")[2]
+    tests = f"test_course_{topic}.py" if name != hand_in.FIRST else "test_course_grading.py"
+    text = (Path(__file__).parent / tests).read_text()
+    assert "hand_in.check_right_and_untouched(" in text
 
 
 def test_a_seed_sets_one_constant(tmp_path):
