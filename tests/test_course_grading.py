@@ -25,7 +25,7 @@ def graded(tmp_path_factory, glyph_root):
     }
     root = tmp_path_factory.mktemp("course")
     return hand_in.grade(
-        hand_in.FIRST, wrong, root, glyph_root, more=course_hand_ins.hostile, cell_seconds=30
+        hand_in.FIRST, wrong, root, glyph_root, more=course_hand_ins.hostile, cell_seconds=45
     )
 
 
@@ -91,7 +91,7 @@ def test_a_hostile_hand_in_has_the_outcome_of_the_guide(graded, name):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("loops", "interrupted after 30 seconds"),
+        ("loops", "interrupted after 45 seconds"),
         ("renames_a_function", "name &#x27;contrastive_loss&#x27; is not defined"),
         ("renames_a_function", "name &#x27;triplet_loss&#x27; is not defined"),
         ("patches_the_checker", "no answer came: was the check changed, or taken away?"),
