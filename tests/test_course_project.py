@@ -35,7 +35,7 @@ ENTRIES = {
 }
 REASONS = {
     "wide": "embeddings of (16, 1 to 16) were expected, (16, 1024) came",
-    "lost": "nan",
+    "lost": "finite",
     "nameless": "no function fit(train, seed)",
     "broken": "SyntaxError",
     "raises": "RuntimeError: out of ideas",
@@ -132,7 +132,8 @@ def test_the_command_writes_scores_and_prints_the_board(tmp_path, capsys, monkey
     printed = capsys.readouterr().out
     assert "1. pooled: Recall@1" in printed
     assert "–  raises: RuntimeError: out of ideas" in printed
-    rows = list(csv.DictReader(table.open()))
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
     assert [row["entry"] for row in rows] == ["pooled", "raises"]
     assert float(rows[0]["recall"]) > 0
 
