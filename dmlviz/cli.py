@@ -1,5 +1,4 @@
-"""The command line: `dmlviz doctor | lab | playground | demo | data | train | evaluate |
-course`.
+"""The command line: `dmlviz doctor | lab | playground | demo | data | train | evaluate | course`.
 
 Each command is a function that adds its arguments, and one that runs it and imports what it needs.
 """
@@ -167,6 +166,12 @@ def _add_course(commands: Any) -> None:
     grade.add_argument("--csv", type=Path, required=True, help="the table to write")
     grade.add_argument("--feedback", type=Path, help="folder for the pages (default: CSV-feedback)")
     grade.add_argument("--assignment", help="its name (default: the one that the cells belong to)")
+    rank = actions.add_parser("rank", help="the project's leaderboard: a folder of entries")
+    rank.add_argument("folder", type=Path, metavar="FOLDER", help="one NAME.py for each entry")
+    rank.add_argument("--csv", type=Path, required=True, help="the table of scores to write")
+    rank.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="draw the classes")
+    rank.add_argument("--seconds", type=float, default=300, help="limit of one training (300)")
+    rank.add_argument("--memory", type=float, default=4, help="limit of one training, GB (4)")
     for action in (release, grade):
         action.add_argument("--seed", type=int, help="other data, shapes and expected numbers")
     for action in (check, grade):
@@ -178,9 +183,11 @@ def _add_course(commands: Any) -> None:
 
 def _course(options: Namespace) -> int:
     from dmlviz.course import commands
+    from dmlviz.serve import lab
 
-    action = {"release": commands.release, "check": commands.check, "grade": commands.grade}
-    return action[options.action](options, tutorials() / "assignments")
+    action = {"release": commands.release, "check": commands.check, "grade": commands.grade,
+              "rank": commands.rank}  # fmt: skip
+    return action[options.action](options, lab.tutorials() / "assignments")
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:

@@ -1,12 +1,30 @@
-"""Hand-ins for the tests of the course: right, wrong and hostile ones of assignment 1."""
+"""What the tests of all assignments share."""
 
+import ast
+import csv
+import re
 from pathlib import Path
 
 import nbformat
+import pytest
+
+from dmlviz import cli
+from dmlviz.serve import lab
 
 ASSIGNMENTS = Path(__file__).parents[1] / "tutorials" / "assignments"
-INSTRUCTOR = ASSIGNMENTS / "instructor" / "01_pairs.ipynb"
-STUDENT = ASSIGNMENTS / "01_pairs.ipynb"
+FIRST = "01_pairs"
+TRAINING = re.compile(r"""\b(epochs|eval_every)("?(?:: |=| = ))\d+""", re.IGNORECASE)
+
+
+def instructors(name):
+    return ASSIGNMENTS / "instructor" / f"{name}.ipynb"
+
+
+def students(name):
+    return ASSIGNMENTS / f"{name}.ipynb"
+
+
+INSTRUCTOR, STUDENT = instructors(FIRST), students(FIRST)
 
 
 def read(path=STUDENT):
@@ -20,137 +38,128 @@ def grade_id(cell):
 def quick(notebook):
     """The same assignment, whose experiment trains for one epoch."""
     for cell in notebook.cells:
-        cell.source = cell.source.replace('"epochs": 8, "eval_every": 8', '"epochs": 1')
+        if cell.cell_type == "code":
+            cell.source = TRAINING.sub(r"\1\g<2>1", cell.source)
     return notebook
 
 
-def answered(cells):
+def answered(cells, name=FIRST):
     """The student's copy, quick, with these sources in the cells of these names."""
-    notebook = quick(read())
+    notebook = quick(read(students(name)))
     names = [grade_id(cell) for cell in notebook.cells]
-    for name, source in cells.items():
-        notebook.cells[names.index(name)].source = source
+    for cell, source in cells.items():
+        notebook.cells[names.index(cell)].source = source
     return notebook
 
 
-def right(*names):
+def right(*names, of=FIRST):
     """The instructor's sources of some cells."""
-    return {grade_id(c): c.source for c in read(INSTRUCTOR).cells if grade_id(c) in names}
+    return {grade_id(c): c.source for c in read(instructors(of)).cells if grade_id(c) in names}
 
 
-SETUP = """
-    d = torch.cdist(x, x)
-    same = y[:, None] == y[None, :]
-    positive = same & ~torch.eye(len(y), dtype=torch.bool)
-    triplet = positive[:, :, None] & ~same[:, None, :]
-    l = d[:, :, None] - d[:, None, :] + m
-"""
-CONTRASTIVE = "def contrastive_loss(x, y, m):" + SETUP
-TRIPLET = "def triplet_loss(x, y, m):" + SETUP
-SEMIHARD = "def semihard_loss(x, y, m):" + SETUP
-PAIR = "    pair = 0.5 * torch.where(same, d, (m - d).relu()).square()\n"
-ACTIVE = (
-    "    active = (triplet & (l > 0))\n    return (l * active).sum() / active.sum().clamp_min(1)\n"
-)
-
-SUMS = {
-    "a1-contrastive": CONTRASTIVE + PAIR + "    return pair.sum() / 2\n",
-    "a1-triplet": TRIPLET + "    return (l.relu() * triplet).sum() / triplet.sum().clamp_min(1)\n",
-    "a1-semihard": SEMIHARD
-    + "    far = triplet & (d[:, None, :] > d[:, :, None])\n"
-    + "    return (l.relu() * far).sum() / far.sum().clamp_min(1)\n",
-}
-CARELESS = {
-    "a1-contrastive": CONTRASTIVE + PAIR + "    return pair.sum() / len(y) ** 2\n",
-    "a1-triplet": TRIPLET + "    d = d ** 2\n    l = d[:, :, None] - d[:, None, :] + m\n" + ACTIVE,
-    "a1-semihard": SEMIHARD
-    + "    triplet = same[:, :, None] & ~same[:, None, :] & (l < m)\n"
-    + ACTIVE,
-}
-ROUGH = {
-    "a1-contrastive": (
-        CONTRASTIVE
-        + "    d = (x[:, None] - x[None, :]).square().sum(dim=2).sqrt()\n"
-        + PAIR
-        + "    return pair.sum() / max(len(y) * (len(y) - 1), 1)\n"
-    ),
-    "a1-triplet": """
-def triplet_loss(x, y, m):
-    terms = []
-    for a in range(len(y)):
-        for p in range(len(y)):
-            for n in range(len(y)):
-                if a != p and y[a] == y[p] and y[a] != y[n]:
-                    l = (x[a] - x[p]).norm() - (x[a] - x[n]).norm() + m
-                    if l > 0:
-                        terms.append(l)
-    return torch.stack(terms).mean()
-""",
-    "a1-semihard": SEMIHARD + "    triplet = triplet & (l < m)\n" + ACTIVE,
-}
+# --- what an assignment asks ------------------------------------------------------------------
 
 
-def hostile(folder):
-    """Write one hand-in of every kind of the table in the instructor's guide."""
+class Recorder:
+    """Stands for `checks`, and notes what `values` was asked; every other check passes."""
 
-    def write(name, notebook):
-        nbformat.write(notebook, folder / f"{name}.ipynb")
+    def __init__(self):
+        self.asked = []
 
-    def added(notebook, source, *, before="a1-contrastive"):
-        at = [grade_id(cell) for cell in notebook.cells].index(before)
-        notebook.cells.insert(at, nbformat.v4.new_code_cell(source))
-        return notebook
+    def values(self, function, exercise, batches):
+        self.asked.append((exercise, batches))
 
-    contrastive = right("a1-contrastive")
-    write("loops", answered(contrastive | {"a1-share": LOOPS}))
-    write("loops_stubbornly", answered(contrastive | {"a1-share": STUBBORN}))
-    write("eats_memory", answered(contrastive | {"a1-share": HUNGRY}))
-    write("ends_its_kernel", answered(contrastive | {"a1-share": "import os\nos._exit(0)"}))
-    write("patches_the_checker", added(answered({"a1-contrastive": NONSENSE}), PATCHES))
-
-    renamed = contrastive["a1-contrastive"].replace("contrastive_loss", "my_loss")
-    semihard = {"a1-semihard": SEMIHARD + "    triplet = triplet & (l < m)\n" + ACTIVE}
-    broken = {"a1-contrastive": renamed, "a1-triplet": "def triplet_loss(x, y, m:"}
-    write("renames_a_function", answered(broken | semihard))
-
-    changed = answered(contrastive | {"a1-triplet": NONSENSE.replace("contrastive", "triplet")})
-    checks = [cell for cell in changed.cells if cell.metadata.get("nbgrader", {}).get("points")]
-    for cell in checks[2:]:
-        cell.source = "print('100 of 100 points')\n100"
-        cell.metadata.nbgrader.points = 1000
-    changed.cells = [cell for cell in changed.cells if cell not in checks[:2]]
-    write("deletes_and_edits_checks", changed)
-
-    (folder / "does_not_parse.ipynb").write_text('{"cells": [')
-    (folder / "is_empty.ipynb").touch()
-    write("has_no_cells", nbformat.v4.new_notebook())
-    with (folder / "is_too_big.ipynb").open("wb") as file:
-        file.truncate(50_000_000)
-    (folder / "is_no_notebook.pdf").write_bytes(b"%PDF-1.7")
-    write("is_another_notebook", read(ASSIGNMENTS.parent / "01_triplets.ipynb"))
-    (folder / "has_two").mkdir()
-    for name in ("first", "second"):
-        nbformat.write(answered({}), folder / "has_two" / f"{name}.ipynb")
+    def __getattr__(self, name):
+        return lambda *args, **kwargs: None
 
 
-LOOPS = "def active_share(x, y, m):\n    while True:\n        pass\n"
-STUBBORN = """
-import time
-while True:
+def asked(name, seed, *, hidden=False):
+    """Exercise and batches of each `checks.values` in a cell `…-values` of an assignment.
+
+    Args:
+        name: of the assignment.
+        seed: its SEED.
+        hidden: with the hidden part.
+    """
+    cells = read(instructors(name) if hidden else students(name)).cells
+    sources = {grade_id(cell): cell.source for cell in cells if cell.cell_type == "code"}
+    space = {}
+    for source in sources.values():
+        for node in ast.parse(re.sub("^%.*", "", source, flags=re.MULTILINE)).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                exec(ast.unparse(node), space)
+            elif isinstance(node, ast.FunctionDef):
+                space[node.name] = None
+            elif isinstance(node, ast.Assign) and _is_constant(node.value):
+                exec(ast.unparse(node), space)
+    space |= {"SEED": seed, "checks": Recorder()}
+    for cell, source in sources.items():
+        if cell.endswith("-values"):
+            exec(source, space)
+    return space["checks"].asked
+
+
+def _is_constant(node):
     try:
-        time.sleep(60)
-    except BaseException:
-        pass
-"""
-HUNGRY = "eaten = []\nwhile True:\n    eaten.append(bytearray(50_000_000))\n"
-NONSENSE = "def contrastive_loss(x, y, m):\n    return x.square().sum()\n"
-PATCHES = """
-import builtins
-from dmlviz.course import answers, words
-words.close = words.same = lambda *a: True
-words.judge = words.failure = lambda *a, **k: None
-checks.edges = checks.cost = lambda *a, **k: print("✓")
-torch.allclose = lambda *a, **k: True
-get_ipython().set_custom_exc((Exception,), lambda *a, **k: None)
-builtins.AssertionError = type("Fine", (Exception,), {})
-"""
+        ast.literal_eval(node)
+    except ValueError:
+        return False
+    return True
+
+
+# --- a class, graded --------------------------------------------------------------------------
+
+
+def grade(name, hand_ins, root, data, *, more=None, cell_seconds=120):
+    """Grade a class in one run: the rows of the table, and the pages, by hand-in.
+
+    It trains for one epoch. The instructor's copy is among the hand-ins as `right`, the student's
+    as `untouched`.
+
+    Args:
+        name: of the assignment.
+        hand_ins: `{name: notebook}`.
+        root: an empty folder.
+        data: the data root.
+        more: `more(folder)` writes further hand-ins.
+        cell_seconds: after which a cell is interrupted.
+    """
+    folder, table = root / "handed_in", root / "marks.csv"
+    source = root / "assignments" / "instructor" / f"{name}.ipynb"
+    source.parent.mkdir(parents=True)
+    folder.mkdir()
+    instructor = quick(read(instructors(name)))
+    nbformat.write(instructor, source)
+    for student, notebook in {"right": instructor, "untouched": answered({}, name)}.items():
+        nbformat.write(notebook, folder / f"{student}.ipynb")
+    for student, notebook in hand_ins.items():
+        nbformat.write(notebook, folder / f"{student}.ipynb")
+    if more is not None:
+        more(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DMLVIZ_DATA", str(data))
+        patch.setattr(lab, "tutorials", lambda: root)
+        command = ["course", "grade", str(folder), "--csv", str(table)]
+        command += ["--cell-seconds", str(cell_seconds), "--seconds", "300", "--memory", "2.5"]
+        assert cli.main(command) == 0
+    with table.open() as file:
+        rows = {row["student"]: row for row in csv.DictReader(file)}
+    assert rows.keys() == {path.stem for path in folder.iterdir()}
+    pages = {n: (root / "marks-feedback" / f"{n}.html").read_text() for n in rows}
+    return rows, {n: " ".join(re.sub(r"&gt;", ">", page).split()) for n, page in pages.items()}
+
+
+def check_right_and_untouched(rows, name):
+    """The instructor's copy has earned every point, the student's none; both ran to their ends."""
+    points = {True: 0, False: 0}
+    for cell in read(instructors(name)).cells:
+        if cell.metadata.get("nbgrader", {}).get("grade"):
+            points[cell.cell_type == "code"] += cell.metadata.nbgrader.points
+    right, untouched = rows["right"], rows["untouched"]
+    assert (right["total"], right["open"]) == (f"{points[True]:g}", f"{points[False]:g}")
+    assert (untouched["total"], untouched["open"]) == ("0", "0")
+    cells = [column for column in untouched if re.match(r"a\d+-", column)]
+    assert len(cells) >= 10
+    assert {untouched[cell] for cell in cells} == {"0"}
+    assert "ended" not in right["reason"]
+    assert untouched["reason"] == ""

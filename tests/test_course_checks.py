@@ -8,11 +8,13 @@ import pytest
 import torch
 
 import course_cases as hand_in
+import course_hand_ins
 from dmlviz import losses
-from dmlviz.course import answers, cases, checks, pairs, words
+from dmlviz.course import answers, cases, checks, pairs, release, words
 from dmlviz.course.exercise import Case, Exercise
 
 SEEDS = (0, 1, 7)
+each = pytest.mark.parametrize("name", release.assignments(hand_in.ASSIGNMENTS))
 
 
 @pytest.fixture(autouse=True)
@@ -21,36 +23,16 @@ def _live():
     answers.live()
 
 
-def visible(seed):
-    """The batches of the visible checks of assignment 1, by exercise."""
-    space = {"SEED": seed, "cases": cases, "pairs": pairs, "checks": Recorder()}
-    space |= dict.fromkeys(("contrastive_loss", "triplet_loss", "semihard_loss"))
-    space |= dict.fromkeys(("active_share", "sweep"))
-    for cell in hand_in.read().cells:
-        if hand_in.grade_id(cell).endswith("-values"):
-            exec(cell.source, space)
-    return space["checks"].asked
-
-
-class Recorder:
-    """Stands for `checks`, and notes what it was asked."""
-
-    def __init__(self):
-        self.asked = []
-
-    def values(self, function, exercise, batches):
-        self.asked.append((exercise, batches))
-
-
 def opened(exercise):
     """The exercise with the library unlocked, so that a reference can stand for a student."""
     return dataclasses.replace(exercise, closed=())
 
 
+@each
 @pytest.mark.parametrize("seed", SEEDS)
-def test_references_pass_and_every_mistake_is_named(seed, capsys):
-    asked = visible(seed)
-    assert len(asked) == 5
+def test_references_pass_and_every_mistake_is_named(name, seed, capsys):
+    asked = hand_in.asked(name, seed)
+    assert asked
     for exercise, batches in asked:
         checks.values(exercise.reference, opened(exercise), batches)
         assert capsys.readouterr().out.startswith(f"✓ {exercise.name}")
@@ -182,7 +164,7 @@ def test_seeds_change_data_and_shapes():
 
 def by_loops(x, y, m):
     space = {"torch": torch}
-    exec(hand_in.ROUGH["a1-triplet"], space)
+    exec(course_hand_ins.ROUGH["a1-triplet"], space)
     return space["triplet_loss"](x, y, m)
 
 
@@ -272,11 +254,11 @@ def test_a_file_of_answers_may_hold_anything(tmp_path):
     assert answers.read(path) == {}
 
 
-def test_a_question_is_asked_once_for_each_input(tmp_path):
+@each
+def test_a_question_is_asked_once_for_each_input(name):
     """Answers are filed under the question: no two inputs may have one name."""
-    answers.record(tmp_path / "answers")
     seen = {}
-    for exercise, batches in visible(0):
+    for exercise, batches in hand_in.asked(name, 0, hidden=True):
         for case in batches:
             assert seen.setdefault((exercise.name, case.name), case) is case
     assert len(seen) > 10

@@ -1,6 +1,9 @@
 """The students' copies, and the sources that they are made from."""
 
+import os
 import re
+import sysconfig
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -42,8 +45,11 @@ def test_the_students_copy_gives_nothing_away(name):
 
 
 @each
-def test_nbgraders_own_command_makes_the_same_copy(name, tmp_path):
+def test_nbgraders_own_command_makes_the_same_copy(name, tmp_path, monkeypatch):
     """The cells, that is: nbgrader's command adds nothing else that a student sees."""
+    # nbgrader calls `alembic` by its name, as if the environment were activated.
+    scripts = sysconfig.get_path("scripts")
+    monkeypatch.setenv("PATH", os.pathsep.join([scripts, os.environ["PATH"]]))
     source = tmp_path / "source" / name
     source.mkdir(parents=True)
     (source / f"{name}.ipynb").write_bytes(SOURCES[name].read_bytes())
@@ -54,7 +60,7 @@ def test_nbgraders_own_command_makes_the_same_copy(name, tmp_path):
         config = Config()
         config.CourseDirectory.root = str(tmp_path)
         outcome = NbGraderAPI(config=config).generate_assignment(name)
-    assert outcome["success"], outcome["log"]
+    assert outcome["success"], outcome
     made = nbformat.read(tmp_path / "release" / name / f"{name}.ipynb", as_version=4)
     assert made.cells == hand_in.read(hand_in.ASSIGNMENTS / f"{name}.ipynb").cells
 
@@ -100,6 +106,15 @@ def test_a_source_was_run_to_its_end(name):
         if cell.cell_type == "code":
             assert "✓" in "".join(output.text for output in cell.outputs)
     assert "/home/" not in SOURCES[name].read_text()
+
+
+@each
+def test_an_assignment_has_wrong_solutions_in_tests_of_its_own(name):
+    """Those of assignment 1 are in `test_course_grading.py`."""
+    topic = name.partition("_")[2]
+    tests = f"test_course_{topic}.py" if name != hand_in.FIRST else "test_course_grading.py"
+    text = (Path(__file__).parent / tests).read_text()
+    assert "hand_in.check_right_and_untouched(" in text
 
 
 def test_a_seed_sets_one_constant(tmp_path):

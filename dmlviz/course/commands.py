@@ -1,4 +1,4 @@
-"""The commands `dmlviz course release | check | grade`: what they print and return."""
+"""The commands `dmlviz course release | check | grade | rank`: what they print and return."""
 
 import textwrap
 from argparse import Namespace
@@ -59,6 +59,22 @@ def grade(options: Namespace, sources: Path) -> int:
         failed += result.failed
     print(f"written to {table}, a page for each student to {pages}")
     return 1 if failed else 0
+
+
+def rank(options: Namespace, sources: Path) -> int:
+    """Let every entry of the project train, and print who is ahead."""
+    from dmlviz.course import league
+
+    limits = Limits(seconds=options.seconds, memory=options.memory)
+    scores = []
+    for score in league.write_scores(
+        league.judge(options.folder, options.seeds, limits=limits), options.csv
+    ):
+        scores.append(score)
+        found = score.reason or f"Recall@1 {score.recall:.1%}, {score.seconds:.0f} s of training"
+        print(f"seed {score.seed}, {score.entry}: {found}", flush=True)
+    print(league.board(league.places(scores)))
+    return 0
 
 
 def _line(result: Result) -> str:

@@ -103,7 +103,10 @@ def _diagnosis(
 ) -> str:
     """The mistake that explains every answer, if there is one."""
     if any(_is_number(v) and math.isnan(v) for answer in came for v in flat(answer).values()):
-        return "nan is no number: is 0 divided by 0, or infinity taken from infinity?"
+        return (
+            "nan is no number: is 0 divided by 0, infinity by infinity, or one taken from the "
+            "other, or multiplied by 0?"
+        )
     for words, wrong in exercise.mistakes.items():
         if all(
             same(answer, plain(wrong(*case.arguments)))
