@@ -106,7 +106,8 @@ class LossExplorer(Explorer):
             loss = self._with(hyperparameters | {name: value})
             force_field(loss, x, y, proxies=proxies, ax=ax)
             ax.set_title(f"{name} = {value:.3g}: {ax.get_title()}", fontsize=9)
-            loss_profile(loss, ax=below).get_legend().remove()
+            if (legend := loss_profile(loss, ax=below).get_legend()) is not None:
+                legend.remove()  # one for all stands below
         lines, words = axes[1, 0].get_legend_handles_labels()
         figure.legend(lines, words, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
         figure.suptitle(self.field.key, fontsize=9)
