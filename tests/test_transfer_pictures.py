@@ -175,6 +175,9 @@ def test_explorer_parts_the_classes_in_its_heat_maps_if_rows_are_sorted(explorer
     for ax in (explorer._map.axes, *explorer.static().axes[:3]):
         parted = [tuple(lines.get_segments()[0][0]) for lines in ax.collections]
         assert parted == [(-0.5, 3.5), (3.5, -0.5)]  # the first of the lines across, and down
+    pixels = explorer.view.pixels()[..., :3].astype(int)
+    left = pixels[:, : pixels.shape[1] // 3]  # the moving heat map must not hide them
+    assert (np.abs(left - np.array([230, 159, 0])).max(axis=-1) < 40).sum() > 200
     x, y = clusters()
     mixed = torch.randperm(len(x), generator=torch.Generator().manual_seed(1))
     assert not widgets.TransferExplorer(x[mixed], y[mixed])._map.axes.collections

@@ -163,7 +163,7 @@ class TransferExplorer(Explorer):
         middle = bare(figure.add_axes((0.335, 0.1, 0.31, 0.8)))
         right = plain(figure.add_axes((0.715, 0.14, 0.275, 0.76)), grid=None)
         self._map = left.imshow(np.zeros((n, n)), cmap="Blues", vmin=0, vmax=1)
-        _part(left, self.classes)
+        parts = _part(left, self.classes)
         (self._row,) = left.plot([], [], color=ANCHOR, linewidth=1.2)
         left.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
         left.set_title("relaxed labels w (the line: the anchor's row)", fontsize=9)
@@ -193,7 +193,8 @@ class TransferExplorer(Explorer):
         words: dict[str, Any] = {"transform": right.transAxes, "fontsize": 9, "zorder": 0}
         right.text(0.02, 0.98, "above the line: pulled", va="top", color=POSITIVE, **words)
         right.text(0.99, 0.02, "below it: pushed", ha="right", color=NEGATIVE, **words)
-        moving = [self._map, self._row, *self._pairs.values(), self._line, *self._dots.values()]
+        moving = [self._map, *parts, self._row]  # lines on top of the map that moves
+        moving += [*self._pairs.values(), self._line, *self._dots.values()]
         moving += [
             self._lines,
             *(artist for _, artist in self._groups),
@@ -208,12 +209,12 @@ def _forces_in_words(pull: int, push: int) -> str:
     return "from the star: " + (", ".join(kinds) or "no forces")
 
 
-def _part(ax: Axes, classes: np.ndarray) -> None:
+def _part(ax: Axes, classes: np.ndarray) -> list[Any]:
     """Lines between the classes of a heat map, if its rows are sorted by them."""
-    if (np.diff(classes) >= 0).all():
-        edges, end = np.flatnonzero(np.diff(classes)) + 0.5, len(classes) - 0.5
-        ax.hlines(edges, -0.5, end, color=ORANGE, linewidth=0.9)
-        ax.vlines(edges, -0.5, end, color=ORANGE, linewidth=0.9)
+    if (np.diff(classes) < 0).any():
+        return []
+    edges, end = np.flatnonzero(np.diff(classes)) + 0.5, len(classes) - 0.5
+    return [draw(edges, -0.5, end, color=ORANGE, linewidth=0.9) for draw in (ax.hlines, ax.vlines)]
 
 
 def _start(source: Tensor, seed: int) -> Tensor:
