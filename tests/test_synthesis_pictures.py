@@ -98,6 +98,10 @@ def test_two_dimensions_are_drawn_as_they_are_the_synthetic_outside():
     words = [text.get_text() for text in ax.get_legend().get_texts()]
     assert "other classes" not in words
     assert "generated, of a real class" not in words
+    mixed = plots.novel_map(x, y, p, novel, novel_name="mixed, of a novel class")
+    words = [text.get_text() for text in mixed.get_legend().get_texts()]
+    assert "mixed, of a novel class" in words
+    assert "generated, of a novel class" not in words
 
 
 def test_the_map_draws_no_novel_class_and_other_projections_too():
@@ -378,6 +382,16 @@ def test_readers_without_a_kernel_get_pictures(explorer):
     figure = explorer.static()
     assert len(figure.axes) == 6
     assert [ax.get_title() for ax in figure.axes[::2]] == ["mix 0", "mix 0.5", "mix 1"]
+    a, b = (explorer.classes[START[name]] for name in ("first", "second"))
+    above, _ = figure.legends
+    assert [text.get_text() for text in above.get_texts()] == [
+        f"first class: {a}",
+        f"second class: {b}",
+    ]
+    colours = [explorer._map.real[i].get_color() for i in range(2)]
+    assert [line.get_color() for line in above.get_lines()] == colours
+    captions = [text.get_text() for ax in figure.axes[1::2] for text in ax.texts]
+    assert all(len(caption.strip()) == 4 for caption in captions)  # no names: they would overlap
     assert "Look for:" in explorer.widget.children[2].value
     assert not plt.get_fignums()  # no figure leaked to pyplot
 

@@ -82,6 +82,26 @@ def test_far_unlike_pairs_are_left_alone_by_relaxed_labels_and_pulled_by_rkd():
         plots.transfer_forces(kind="soft")
 
 
+def test_a_label_has_one_colour_in_all_panels_of_forces():
+    colours = {}
+    for kind in ("hard", "relaxed", "rkd"):
+        ax = plots.transfer_forces(kind=kind, legend=False)
+        assert ax.get_legend() is None
+        for line in ax.lines:
+            if line.get_label().startswith("w = "):
+                colours.setdefault(line.get_label(), set()).add(line.get_color())
+    assert [len(seen) for seen in colours.values()] == [1] * 5
+    darkness = {w: -sum(next(iter(seen))[:3]) for w, seen in colours.items()}
+    assert sorted(darkness, key=darkness.get) == [
+        "w = 0",
+        "w = 0.25",
+        "w = 0.5",
+        "w = 0.75",
+        "w = 1",
+    ]
+    assert plots.transfer_forces().get_legend() is not None
+
+
 def test_scatter_shows_distances_against_goals():
     x, _ = clusters()
     ax = plots.relative_distance_scatter(2 * x, x, sigma=0.5, delta=1.5, pairs=40)
@@ -149,6 +169,18 @@ def test_explorer_draws_pull_and_push_with_the_sign_of_the_slope(explorer):
     below = state.distance[others] < state.goal[others]
     assert ((state.force[others] < 0) == below).all()
     np.testing.assert_allclose(explorer._map.get_array(), state.labels)
+
+
+def test_explorer_parts_the_classes_in_its_heat_maps_if_rows_are_sorted(explorer):
+    for ax in (explorer._map.axes, *explorer.static().axes[:3]):
+        parted = [tuple(lines.get_segments()[0][0]) for lines in ax.collections]
+        assert parted == [(-0.5, 3.5), (3.5, -0.5)]  # the first of the lines across, and down
+    pixels = explorer.view.pixels()[..., :3].astype(int)
+    left = pixels[:, : pixels.shape[1] // 3]  # the moving heat map must not hide them
+    assert (np.abs(left - np.array([230, 159, 0])).max(axis=-1) < 40).sum() > 200
+    x, y = clusters()
+    mixed = torch.randperm(len(x), generator=torch.Generator().manual_seed(1))
+    assert not widgets.TransferExplorer(x[mixed], y[mixed])._map.axes.collections
 
 
 def test_explorer_tells_of_the_marks_that_there_are(explorer):

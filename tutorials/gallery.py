@@ -229,7 +229,7 @@ SECTIONS = {
         Picture(
             "Forces of transfer",
             "plots.transfer_forces()",
-            "A pair with weight w is pushed apart below its resting distance (dot) and pulled "
+            "A pair with label w is pushed apart below its resting distance (dot) and pulled "
             "together beyond it.",
         ),
         Picture(

@@ -27,7 +27,8 @@ NOVEL, GREY = "h", "#707070"
 def novel_map(
     embeddings: Any, labels: Any, proxies: Any, novel: Novel, *, generated: Any = None,
     generated_labels: Any = None, classes: Sequence[str] | None = None,
-    highlight: Sequence[int] | None = None, method: str = "pca", seed: int = 0,
+    novel_name: str = "generated, of a novel class", highlight: Sequence[int] | None = None,
+    method: str = "pca", seed: int = 0,
     ax: Axes | None = None,
 ) -> Axes:  # fmt: skip
     """One map of real embeddings, generated ones, novel classes, and all class vectors.
@@ -45,6 +46,8 @@ def novel_map(
         generated: `(M, D)` generated embeddings of real classes, or None.
         generated_labels: `(M,)`, in 0…C-1, or None.
         classes: names of the real classes for the legend.
+        novel_name: what the legend calls the embeddings of novel classes, which need not come from
+            a generator.
         highlight: labels to colour, at most seven; None: up to seven, spread over the labels.
         method: "pca" (the plane in which what is in colour differs most), "tsne" or "umap".
         seed: of t-SNE and UMAP.
@@ -105,7 +108,7 @@ def novel_map(
     if len(s):
         _points(ax, none, GREY, "o", 7, 0, label="generated, of a real class", **hollow)
     if len(c_new):
-        _points(ax, none, ink(), NOVEL, 7, 0, label="generated, of a novel class", **hollow)
+        _points(ax, none, ink(), NOVEL, 7, 0, label=novel_name, **hollow)
         _points(ax, none, ink(), "D", 8, 0, label="class vector of a novel class", **hollow)
     place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0)}
     ax.legend(ncols=2, frameon=False, fontsize=8, **place)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 
 from dmlviz.losses.relaxed import relative_distances, relaxed_labels
@@ -96,9 +97,12 @@ def transfer_forces(
     *,
     delta: float = 1.0,
     kind: str = "relaxed",
+    legend: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
     """Slope of the loss of one pair against its distance: below 0 it is pushed, above 0 pulled.
+
+    Curves are light for w = 0 to dark for w = 1, as in the heat maps, whatever else is drawn.
 
     Args:
         weights: labels w to draw a curve for.
@@ -106,6 +110,7 @@ def transfer_forces(
         kind: "relaxed", 2 (d - δ(1 - w)) below δ and 2 w d above; "hard", the same with w rounded
             to 0 or 1, the contrastive loss; "rkd", the Huber slope towards the source's distance,
             for which δ(1 - w) stands.
+        legend: False leaves it out, where several panels share one.
         ax: Axes to draw on; None: a new figure.
     """
     slopes = {"relaxed": _relaxed_slope, "hard": _hard_slope, "rkd": _rkd_slope}
@@ -115,19 +120,16 @@ def transfer_forces(
     d = np.linspace(0, 2 * delta, 241)
     shown = sorted({float(round(w)) for w in weights}) if kind == "hard" else list(weights)
     ax.axhline(0, color=ink(), linewidth=0.8)
-    for i, w in enumerate(shown):
-        slope = slopes[kind](d, w, delta)
-        style: dict[str, Any] = {
-            "color": class_color(i),
-            "linestyle": LINE_STYLES[(i + i // 4) % 4],
-        }
-        ax.plot(d, slope, label=f"w = {w:g}", **style)
+    for w in shown:
+        colour, dash = colormaps["Blues"](0.35 + 0.65 * w), LINE_STYLES[round(4 * w) % 4]
+        ax.plot(d, slopes[kind](d, w, delta), label=f"w = {w:g}", color=colour, linestyle=dash)
         if 0 < w < 1 or kind == "rkd":
-            ax.plot(delta * (1 - w), 0, "o", color=class_color(i))  # where the pair rests
+            ax.plot(delta * (1 - w), 0, "o", color=colour)  # where the pair rests
     ax.set(xlabel="distance d of the pair", ylabel="∂l/∂d", xlim=(0, 2 * delta))
     ax.text(0.01, 0.99, "pulled together ↑", transform=ax.transAxes, va="top", color=POSITIVE)
     ax.text(0.01, 0.01, "pushed apart ↓", transform=ax.transAxes, va="bottom", color=NEGATIVE)
-    ax.legend(frameon=False, fontsize=9, loc="lower right")
+    if legend:
+        ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
 
 

@@ -4,7 +4,7 @@
 |---|---|---|
 | is a sample of its class? | share whose nearest proxy is its own | over 95 % |
 | do samples spread as real ones? | variance within classes, generated / real | 0.5 to 2 |
-| do they lie where real ones do? | distance to real / of real to real | under 2 |
+| do they lie where real ones do? | generated to real, over real to real | under 2 |
 | and do their offsets x̂ - p̂_y? | the same of the offsets | under 2 |
 | are novel classes new? | cosine to the nearest real class | below 1 |
 | is the noise used? | variance of the samples of one class | above 0 |
@@ -154,7 +154,7 @@ class Diagnosis:
             ("nearest proxy is its own, real classes", f"{self.real_accuracy:.1%}", "over 95 %"),
             ("nearest proxy is its own, novel classes", f"{self.novel_accuracy:.1%}", "over 95 %"),
             ("spread within classes, generated / real", f"{self.spread_ratio:.2f}", "0.5 to 2"),
-            ("distance to real / of real to real", f"{self.distance_ratio:.2f}", "under 2"),
+            ("generated to real, over real to real", f"{self.distance_ratio:.2f}", "under 2"),
             ("the same of offsets from the class", f"{self.offset_distance_ratio:.2f}", "under 2"),
             ("cosine of novel to nearest real class", near, "below 1"),
             ("variance over the noise", f"{self.noise_use:.3g}", "above 0"),

@@ -127,13 +127,16 @@ class SynthesisExplorer(Explorer):
         """The first class, half-way, and the second class."""
         figure = Figure(figsize=(9.6, 6.4))
         a, b = (self.classes[self.params[name]] for name in ("first", "second"))
-        figure.suptitle(f"● first class: {a}     ■ second class: {b}", fontsize=10, y=0.985)
         for left, mix in ((0.01, 0.0), (0.343, 0.5), (0.676, 1.0)):
             state = self.compute(**self.params | {"mix": mix})
             space = self._new_map(figure.add_axes((left, 0.38, 0.315, 0.42)))
             space.ax.set_title(f"mix {mix:g}", fontsize=10, pad=44)
             space.move(state)
-            self._new_nearest(figure.add_axes((left, 0.08, 0.315, 0.26))).move(state)
+            ax = figure.add_axes((left, 0.08, 0.315, 0.26))
+            self._new_nearest(ax, names=self.dataset is None).move(state)
+        words: dict[str, Any] = {"loc": "upper center", "fontsize": 10, "frameon": False}
+        names = [f"first class: {a}", f"second class: {b}"]
+        figure.legend(space.real, names, ncols=2, markerscale=1.6, **words)
         _legend(figure, space)
         return figure
 
@@ -148,11 +151,12 @@ class SynthesisExplorer(Explorer):
         xy, p_xy = self.project(self.embeddings), self.project(self.proxies)
         return SynthesisMap(ax, xy, p_xy, self.labels.numpy())
 
-    def _new_nearest(self, ax: Axes) -> NearestReal:
+    def _new_nearest(self, ax: Axes, names: bool = True) -> NearestReal:
         n = min(NEAREST, len(self._real[0]))
         nearest = "proxies" if self.dataset is None else "real images"
         ax.set_title(f"{nearest} nearest to the star, and the cosine", fontsize=8)
-        return NearestReal(ax, n, self.classes, None if self.dataset is None else self.picture)
+        picture = None if self.dataset is None else self.picture
+        return NearestReal(ax, n, self.classes, picture, names)
 
     def _build_view(self) -> FigureView:
         figure = Figure(figsize=(8.6, 4.8), dpi=100)

@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import offset_copy
 
-from dmlviz.plots.style import BLACK, GREEN, ORANGE, PURPLE, QUIET, bare
+from dmlviz.plots.style import BLACK, BLUE, ORANGE, PURPLE, QUIET, bare
 
 FIRST, SECOND, OTHER = range(3)  # the roles of classes, and how each looks
-LOOKS = ((ORANGE, "o", "first class"), (GREEN, "s", "second class"), (PURPLE, "^", "another"))
+LOOKS = ((BLUE, "o", "first class"), (ORANGE, "s", "second class"), (PURPLE, "^", "another"))
 SAMPLES = 24  # generated at a time
 MARKS_AT = (72, 116, 160)  # points from the left, in the line that counts them
 
@@ -114,9 +114,10 @@ class NearestReal:
     """What is nearest to the star: real images framed as their classes look, or bars."""
 
     def __init__(
-        self, ax: Axes, n: int, classes: Sequence[str], picture: Callable[[int], np.ndarray] | None
-    ) -> None:
-        self.ax, self.classes, self.picture = ax, classes, picture
+        self, ax: Axes, n: int, classes: Sequence[str],
+        picture: Callable[[int], np.ndarray] | None, names: bool = True,
+    ) -> None:  # fmt: skip
+        self.ax, self.classes, self.picture, self.names = ax, classes, picture, names
         ax.axis("off")
         self.images: list[Any] = []
         self.boxes: list[Any] = []
@@ -145,6 +146,7 @@ class NearestReal:
             self.signs[i].set(color=colour, marker=marker)
             self.boxes[i].set_edgecolor(colour)
             name = self.classes[c] if role == OTHER or self.picture is None else ""
+            name = name if self.names else ""  # where images stand too close for words
             name = name if len(name) < 14 else "…" + name[-12:]  # where names of a family differ
             self.words[i].set_text(f"{cosine:.2f} {name}")
             if self.picture is not None:

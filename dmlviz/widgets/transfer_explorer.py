@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import ipywidgets
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from dmlviz.plots.style import (
     ANCHOR,
     BLACK,
     NEGATIVE,
+    ORANGE,
     POSITIVE,
     bare,
     class_edge,
@@ -141,6 +143,7 @@ class TransferExplorer(Explorer):
             bare(top).imshow(
                 relaxed_labels(self.source, sigma).numpy(), cmap="Blues", vmin=0, vmax=1
             )
+            _part(top, self.classes)
             top.set_title(f"relaxed labels, σ = {sigma:g}", fontsize=10)
             top.set_xlabel(SHADES, fontsize=8)
             end = self.path(sigma, delta)[-1].numpy()
@@ -160,6 +163,7 @@ class TransferExplorer(Explorer):
         middle = bare(figure.add_axes((0.335, 0.1, 0.31, 0.8)))
         right = plain(figure.add_axes((0.715, 0.14, 0.275, 0.76)), grid=None)
         self._map = left.imshow(np.zeros((n, n)), cmap="Blues", vmin=0, vmax=1)
+        parts = _part(left, self.classes)
         (self._row,) = left.plot([], [], color=ANCHOR, linewidth=1.2)
         left.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
         left.set_title("relaxed labels w (the line: the anchor's row)", fontsize=9)
@@ -172,7 +176,7 @@ class TransferExplorer(Explorer):
         self._pairs, self._dots = {}, {}
         for sign, (colour, line) in colours.items():
             for level, width in enumerate(WIDTHS, start=1):
-                (artist,) = middle.plot([], [], line, color=colour, linewidth=width, alpha=0.6)
+                (artist,) = middle.plot([], [], line, color=colour, linewidth=width, alpha=0.35)
                 self._pairs[sign, level] = artist
             marker = "o" if sign == 1 else "s"
             (self._dots[sign],) = right.plot([], [], marker, color=colour, markersize=5, alpha=0.8)
@@ -189,7 +193,8 @@ class TransferExplorer(Explorer):
         words: dict[str, Any] = {"transform": right.transAxes, "fontsize": 9, "zorder": 0}
         right.text(0.02, 0.98, "above the line: pulled", va="top", color=POSITIVE, **words)
         right.text(0.99, 0.02, "below it: pushed", ha="right", color=NEGATIVE, **words)
-        moving = [self._map, self._row, *self._pairs.values(), self._line, *self._dots.values()]
+        moving = [self._map, *parts, self._row]  # lines on top of the map that moves
+        moving += [*self._pairs.values(), self._line, *self._dots.values()]
         moving += [
             self._lines,
             *(artist for _, artist in self._groups),
@@ -202,6 +207,14 @@ def _forces_in_words(pull: int, push: int) -> str:
     """What the lines are that there are."""
     kinds = [f"{pull} pulled (blue)"] * (pull > 0) + [f"{push} pushed (dashed)"] * (push > 0)
     return "from the star: " + (", ".join(kinds) or "no forces")
+
+
+def _part(ax: Axes, classes: np.ndarray) -> list[Any]:
+    """Lines between the classes of a heat map, if its rows are sorted by them."""
+    if (np.diff(classes) < 0).any():
+        return []
+    edges, end = np.flatnonzero(np.diff(classes)) + 0.5, len(classes) - 0.5
+    return [draw(edges, -0.5, end, color=ORANGE, linewidth=0.9) for draw in (ax.hlines, ax.vlines)]
 
 
 def _start(source: Tensor, seed: int) -> Tensor:
