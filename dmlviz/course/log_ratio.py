@@ -122,7 +122,8 @@ def _near_far(
 
 def within(near: Tensor, far: Tensor, correction: int = 0) -> Tensor:
     """The variances of the two groups."""
-    return sum(e.var(dim=1, correction=correction).mean() for e in (near, far))
+    of_near, of_far = (e.var(dim=1, correction=correction).mean() for e in (near, far))
+    return of_near + of_far
 
 
 def between(near: Tensor, far: Tensor) -> Tensor:
@@ -220,11 +221,9 @@ def twice(seed: int, what: str, *, k: int | None = None) -> Case:
 
 def collapsed(seed: int, *, k: int | None = None) -> Case:
     """All points in one place."""
-    x, y = (
-        torch.ones(7, 2, dtype=torch.float64),
-        torch.randn(7, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64),
-    )
-    return _case("7 points in one place", x, y, k, f" (seed {seed})")
+    draw = torch.Generator().manual_seed(seed)
+    labels = torch.randn(7, 2, generator=draw, dtype=torch.float64)
+    return _case("7 points in one place", torch.ones_like(labels), labels, k, f" (seed {seed})")
 
 
 def _case(name: str, x: Tensor, y: Tensor, k: int | None, end: str = "") -> Case:
