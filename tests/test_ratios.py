@@ -252,3 +252,12 @@ def test_bad_settings_are_named():
         losses.BinaryTripletLoss(positives=0)
     assert "margin=0.03" in repr(losses.DenseTripletLoss())
     assert "positives=5" in repr(losses.BinaryTripletLoss())
+
+
+@pytest.mark.parametrize("positives", [5, 9])
+def test_binary_log_ratio_without_a_far_neighbour_costs_nothing(positives):
+    x, r = batch(0, n=6)
+    loss = losses.log_ratio(x.requires_grad_(), r, positives=positives)
+    assert loss == 0
+    loss.backward()
+    assert not x.grad.any()

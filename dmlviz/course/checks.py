@@ -54,7 +54,12 @@ def edges(function: Function, exercise: Exercise, cases: Sequence[Case]) -> None
     print(f"✓ {exercise.name}: well-behaved on {_count(cases)} at the edge")
 
 
-def cost(function: Function, exercise: Exercise, case: Case, *, limit: float) -> None:
+SLOW = "loops over the points in Python are slow: an operation on whole tensors replaces them"
+
+
+def cost(
+    function: Function, exercise: Exercise, case: Case, *, limit: float, hint: str = SLOW
+) -> None:
     """The function takes at most `limit` times as long as the reference, in the same kernel."""
     came = asking.answer("cost", function, exercise, case, asking.of_cost)
     title = f"{exercise.name}, its cost: {case.name}"
@@ -64,8 +69,7 @@ def cost(function: Function, exercise: Exercise, case: Case, *, limit: float) ->
             title,
             expected=f"at most {limit:g} times the time of the library",
             came=f"{came['ratio']:,.0f} times",
-            hint="loops over the points in Python are slow: an operation on whole tensors "
-            "replaces them",
+            hint=hint,
         )
     print(f"✓ {exercise.name}: fast enough, {came['ratio']:.1f} times the time of the library")
 
@@ -115,7 +119,11 @@ def table(
 def _check_size(title: str, value: float, right: float) -> None:
     """Finite, 0 where the reference is, and above 0 where it is: how large is for `values`."""
     if not math.isfinite(value):
-        expected, hint = "a finite number", "a mean over nothing is 0/0: divide by at least 1"
+        expected = "a finite number"
+        hint = (
+            "a mean over nothing is 0/0: divide by at least 1; and log 0 is minus infinity: raise "
+            "what may be 0 to a tiny number first"
+        )
     elif right == 0 and not words.close(value, 0.0):
         expected, hint = "0, for nothing counts here", ""
     elif right > 0 and not value > 0:

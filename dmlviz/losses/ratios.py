@@ -63,7 +63,7 @@ def log_ratio(
             mining would; None: all pairs.
 
     Returns:
-        A scalar; 0 where an anchor has fewer than two neighbours.
+        A scalar; 0 where an anchor has fewer than two neighbours, or `positives` are all it has.
 
     >>> x = torch.tensor([[0.0], [1.0], [3.0]])
     >>> log_ratio(x, torch.tensor([[0.0, 1.0, 3.0], [1.0, 0.0, 2.0], [3.0, 2.0, 0.0]]))
@@ -79,9 +79,11 @@ def log_ratio(
     e = 0.5 * _log(d2, other, power=2) - _log(r, other, power=1)  # log(d / r)
     if positives is not None:
         near = _nearest(r, other, positives)
+        far = other & ~near
         # Mean of (e_i - e_j)² over i near, j far: the spread of either, and between their means.
-        (mean_i, var_i), (mean_j, var_j) = (_moments(e, m) for m in (near, other & ~near))
-        return (var_i + var_j + (mean_i - mean_j).square()).mean()
+        (mean_i, var_i), (mean_j, var_j) = (_moments(e, mask) for mask in (near, far))
+        l = var_i + var_j + (mean_i - mean_j).square()
+        return torch.where(far.any(dim=1), l, 0).mean()
     variance = _moments(e, other)[1] * m / (m - 1)
     return 2 * variance.mean()
 
