@@ -51,7 +51,12 @@ def sliced_wasserstein(
     """
     _check(x, y)
     check_positive(projections=projections)
-    directions = normalize(torch.randn(projections, x.shape[1], generator=generator)).T.to(x)
+    return along(x, y, torch.randn(projections, x.shape[1], generator=generator))
+
+
+def along(x: Tensor, y: Tensor, directions: Tensor) -> Tensor:
+    """The same on given directions `(P, D)`, whose length does not matter."""
+    directions = normalize(directions).T.to(x)
     x_sorted, y_sorted = (x @ directions).sort(dim=0).values, (y @ directions).sort(dim=0).values
     # Both quantile functions are steps: constant between any two neighbouring levels i/N, j/M.
     levels = torch.cat([_levels(len(x)), _levels(len(y))]).sort().values

@@ -57,19 +57,24 @@ class ProxySynthesis(Synthesizer):
         if num == 0 or bool((labels == labels[0]).all()):
             return no_novel(embeddings, proxies)
         y = labels.long()
-        j = _next(y) if self.partner == "next" else _nearest(embeddings.detach(), y)
-        j = j[:num]
+        j = next_partner(y) if self.partner == "next" else _nearest(embeddings.detach(), y)
         lam = beta(self.alpha, 1, self.random).item()  # λ
-        x, p = normalize(embeddings), normalize(proxies)  # x̂, p̂
-        x_mixed = normalize(lam * x[:num] + (1 - lam) * x[j])
-        p_mixed = normalize(lam * p[y[:num]] + (1 - lam) * p[y[j]])
-        return Novel(x_mixed, len(p) + torch.arange(num, device=y.device), p_mixed)
+        return mixed(embeddings, y, proxies, j[:num], lam)
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}, ratio={self.ratio}, partner={self.partner!r}"
 
 
-def _next(labels: Tensor) -> Tensor:
+def mixed(embeddings: Tensor, labels: Tensor, proxies: Tensor, j: Tensor, lam: float) -> Novel:
+    """The first rows, mixed with their partners j `(K,)`: the formula at the top of this file."""
+    x, p = normalize(embeddings), normalize(proxies)  # x̂, p̂
+    y, num = labels, len(j)
+    x_mixed = normalize(lam * x[:num] + (1 - lam) * x[j])
+    p_mixed = normalize(lam * p[y[:num]] + (1 - lam) * p[y[j]])
+    return Novel(x_mixed, len(p) + torch.arange(num, device=y.device), p_mixed)
+
+
+def next_partner(labels: Tensor) -> Tensor:
     """For each row the next one of another label; the first row follows the last."""
     n = len(labels)
     row = torch.arange(n, device=labels.device)
