@@ -122,6 +122,9 @@ def test_the_model_answers_quote_the_table():
     ]
     assert len(quoted) > 10
     assert set(quoted) <= set(shown)
+    lesson = (hand_in.ASSIGNMENTS.parent / "04_embedding_transfer.ipynb").read_text()
+    assert re.search(r"as it is: +27\.6 %", lesson)
+    assert re.search(r"row mean detached: +0\.7 %", lesson)
 
 
 # --- whole hand-ins ---------------------------------------------------------------------------
