@@ -157,13 +157,7 @@ CARELESS = {
 }
 LOOPS = {
     "a4-labels": LABELS,
-    "a4-distances": """
-def relative_distances(target):
-    n = len(target)
-    rows = [torch.stack([(target[i] - target[j]).norm() for j in range(n)]) for i in range(n)]
-    d = torch.stack(rows)
-    return d / d.mean(dim=1, keepdim=True)
-""",
+    "a4-distances": DISTANCES.replace(".clamp_min(1e-12)", ""),
     "a4-loss": """
 def relaxed_contrastive(target, source, sigma, delta):
     w, d, loss = relaxed_labels(source, sigma), relative_distances(target), 0
@@ -206,7 +200,7 @@ def test_the_instructors_copy_earns_every_point_and_the_students_none(graded):
         ),
         (
             "careless",
-            {"distances-edges": 6, "loss-edges": 10, "cost": 4},
+            {"loss-edges": 10, "cost": 4},
             ["the distance is not squared", "by keepdim=True", "the diagonal is among"],
         ),
         (
