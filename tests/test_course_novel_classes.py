@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 
 import course_cases as hand_in
 from dmlviz import synthesis
-from dmlviz.course import answers, checks, clouds, drawn, novel, words
+from dmlviz.course import answers, checks, clouds, novel, words
 
 NAME = "03_novel_classes"
 SEEDS = (0, 1, 7)
@@ -37,7 +37,6 @@ def test_mixtures_are_those_of_proxy_synthesis(seed):
     torch.testing.assert_close(p_mixed, library.proxies)
     alone = novel.of_one_class(seed).arguments
     assert [len(z) for z in novel.mixtures(*alone)] == [0, 0]
-    assert len(synthesis.ProxySynthesis()(*alone[:3]).proxies) == 0
 
 
 @pytest.mark.parametrize(("n", "m"), [(6, 6), (7, 4), (1, 5)])
@@ -258,4 +257,3 @@ def test_scales_of_generated_vectors_do_not_matter_to_the_spread():
     torch.testing.assert_close(
         space["spread_ratio"](3 * v, y, x, z).item(), synthesis.spread_ratio(v, y, x, z)
     )
-    assert drawn.distance(v[:3], v[:3]) == 0
