@@ -13,7 +13,7 @@ from dmlviz.serve import lab
 
 ASSIGNMENTS = Path(__file__).parents[1] / "tutorials" / "assignments"
 FIRST = "01_pairs"
-TRAINING = re.compile(r"""\b(epochs|eval_every)("?(?:: |=| = ))\d+""", re.IGNORECASE)
+TRAINING = re.compile(r"""\b(epochs|eval_every|steps)("?(?:: |=| = ))\d+""", re.IGNORECASE)
 
 
 def instructors(name):
@@ -36,7 +36,7 @@ def grade_id(cell):
 
 
 def quick(notebook):
-    """The same assignment, whose experiment trains for one epoch."""
+    """The same assignment, whose experiment trains for one epoch, or one step."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.source = TRAINING.sub(r"\1\g<2>1", cell.source)

@@ -86,6 +86,7 @@ def test_a_constant_factor_is_noticed():
         (lambda x, y, m: torch.zeros(1000, 1000), "1,000,000 numbers came"),
         (lambda x, y, m: x @ y, "RuntimeError"),
         (lambda x, y: 0, "TypeError"),
+        (lambda x, y, m: torch.linalg.vector_norm(y), "NotImplementedError: "),
     ],
 )
 def test_odd_answers_are_refused_in_words(function, part):

@@ -139,6 +139,17 @@ def test_without_a_force_nothing_moves():
     assert field.angles == (0, 180)
 
 
+def test_where_the_strongest_force_is_faint_there_is_no_arrow():
+    x, y, proxies = forces.configuration("sorted")
+    for temperature, drawn in ((0.1, False), (0.2, True)):  # 0.0007 and 0.014
+        loss = losses.NormalizedSoftmaxLoss(3, 2, temperature)
+        field = ForceField(loss, x, y, proxies=proxies)
+        assert any(field._arrows["along"]) == drawn
+        ax = plots.force_field(loss, x, y, proxies=proxies)
+        path = np.stack(ax.lines[1].get_data()).reshape(2, len(x), 6)[:, :, :2]
+        assert (np.ptp(path, axis=2).max() > 0.1) == drawn
+
+
 def test_reset_puts_back_or_begins_anew():
     field = ForceField(ANCHOR)
     field.step()

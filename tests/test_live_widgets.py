@@ -123,8 +123,11 @@ def test_alpha_decides_how_many_points_proxy_anchor_pulls():
 
 def test_the_twin_on_paper_shows_three_values():
     figure = widgets.LossExplorer(losses.ProxyAnchorLoss(200, 64)).static()
-    titles = [ax.get_title() for ax in figure.axes]
+    fields, profiles = figure.axes[:3], figure.axes[3:]
+    titles = [ax.get_title() for ax in fields]
     assert [t.split(":")[0] for t in titles] == ["alpha = 1", "alpha = 32", "alpha = 64"]
+    heights = [ax.lines[0].get_ydata().max() for ax in profiles]  # the pull, in its own unit
+    assert heights == pytest.approx([0.75, 32, 64], rel=0.05)
 
 
 # --- live run ---------------------------------------------------------------------------------

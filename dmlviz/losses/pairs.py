@@ -1,6 +1,6 @@
 """Pairs and triplets: compare the samples of a batch with each other.
 
-Symbols: f_i the embedding of sample i, d_ij = ||f_i - f_j|| the plain Euclidean distance,
+Symbols: x_i the embedding of sample i, d_ij = ||x_i - x_j|| the plain Euclidean distance,
 m the margin, [z]₊ = max(0, z). None of these losses normalises: they measure the space that the
 model made, so a model whose output has length 1 is what keeps a margin meaningful.
 

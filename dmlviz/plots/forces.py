@@ -25,6 +25,8 @@ from dmlviz.plots.style import (
     plain,
 )
 
+FAINT = 1e-3  # where the strongest force is weaker, there is no arrow: all rest, near enough
+
 
 def in_the_plane(loss: nn.Module, proxies: Tensor) -> nn.Module:
     """A copy of `loss` with the given proxies `(C, D)`, or just a copy if it owns none.
@@ -176,7 +178,8 @@ def force_field(
     Args:
         loss: any loss of the library, or of pytorch-metric-learning.
         embeddings, labels, proxies: `(N, 2)`, `(N,)`, `(C, 2)`; None: `configuration("mixed")`.
-        length: of the longest arrow; the others are in proportion.
+        length: of the longest arrow; the others are in proportion. There is none where the
+            strongest force is below 0.001.
         ax: Axes to draw on; None: a new figure.
     """
     if embeddings is None:
@@ -215,7 +218,7 @@ def circle(ax: Axes) -> Axes:
 def arrows(x: np.ndarray, force: np.ndarray, length: float) -> tuple[np.ndarray, np.ndarray]:
     """All arrows as one line with gaps (NaN), shafts and heads: much cheaper than a quiver."""
     strongest = np.linalg.norm(force, axis=1).max()
-    step = force * (length / strongest if strongest > 1e-12 else 0.0)
+    step = force * (length / strongest if strongest > FAINT else 0.0)
     tip, gap = x + step, np.full(len(x), np.nan)
     side = np.stack([-step[:, 1], step[:, 0]], axis=1)
     left, right = tip - 0.25 * step + 0.13 * side, tip - 0.25 * step - 0.13 * side

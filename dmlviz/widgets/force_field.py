@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from dmlviz.plots.forces import force_field, forces, in_the_plane, owns_proxies
+from dmlviz.plots.forces import FAINT, force_field, forces, in_the_plane, owns_proxies
 from dmlviz.plots.style import CLASS_COLORS, CLASS_MARKERS, MARKER_WORDS, QUIET
 from dmlviz.widgets.browser_traits import STATIC, one_module
 from dmlviz.widgets.force_inputs import Degrees, angles_of, points_at, read_field
@@ -27,7 +27,8 @@ class ForceField(PageWidget):
 
     The force on a point x is -∂l/∂x; only its part along the circle moves the point, which is
     `force · t` with t = (-sin θ, cos θ) at the angle θ. The longest arrow always has the same
-    length, the others are in proportion. Of a loss that owns proxies, these are hollow diamonds
+    length, the others are in proportion; where even the strongest force is below 0.001, there are
+    none. Of a loss that owns proxies, these are hollow diamonds
     and can be dragged, too.
 
     Keys: Tab, or up and down, goes from point to point; left and right (or [ and ]) move it by 2°;
@@ -176,7 +177,7 @@ class ForceField(PageWidget):
             self.value, self.force = value, force.numpy()
             along = self._along(force)
             longest = along.abs().max().item()
-            lengths = along * (LENGTH / longest if longest > NO_FORCE else 0.0)
+            lengths = along * (LENGTH / longest if longest > FAINT else 0.0)
             caption = f"loss {value:.3g}, longest arrow: force {longest:.3g}"
             self._arrows = {"along": lengths.tolist(), "caption": caption}
 

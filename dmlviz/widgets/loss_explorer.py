@@ -12,6 +12,7 @@ from torch import nn
 from dmlviz.plots.forces import (
     configuration,
     force_field,
+    loss_profile,
     owns_proxies,
     pull_and_push,
 )
@@ -88,7 +89,7 @@ class LossExplorer(Explorer):
         return visited
 
     def static(self) -> Figure:
-        """The force field at both ends and the present value of the last hyper-parameter."""
+        """Force field and profile at both ends and the present value of the last control."""
         name = [n for n in self.controls if n != "points"][-1]
         control = self.controls[name]
         ends = (
@@ -97,15 +98,19 @@ class LossExplorer(Explorer):
             else [control.min, control.max]
         )
         values = sorted({ends[0], control.value, ends[-1]})
-        figure = Figure(figsize=(3.1 * len(values), 3.3), layout="constrained")
+        figure = Figure(figsize=(3.1 * len(values), 5.4), layout="constrained")
         x, y, proxies = configuration(self.params["points"])
         hyperparameters = {n: v for n, v in self.params.items() if n != "points"}
-        axes = figure.subplots(1, len(values), squeeze=False)[0]
-        for ax, value in zip(axes, values, strict=True):
+        axes = figure.subplots(2, len(values), squeeze=False, height_ratios=(3, 2))
+        for ax, below, value in zip(*axes, values, strict=True):
             loss = self._with(hyperparameters | {name: value})
             force_field(loss, x, y, proxies=proxies, ax=ax)
             ax.set_title(f"{name} = {value:.3g}: {ax.get_title()}", fontsize=9)
-        figure.supxlabel(self.field.key, fontsize=9)
+            if (legend := loss_profile(loss, ax=below).get_legend()) is not None:
+                legend.remove()  # one for all stands below
+        lines, words = axes[1, 0].get_legend_handles_labels()
+        figure.legend(lines, words, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+        figure.suptitle(self.field.key, fontsize=9)
         return figure
 
     def _changed(self, change: Any) -> None:
