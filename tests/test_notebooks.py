@@ -108,6 +108,13 @@ def test_a_widgets_output_holds_its_picture(path):
                 assert "image/png" in data
 
 
+def test_every_figure_is_described_for_those_who_cannot_see_it(path):
+    for cell in cells(path, "code"):
+        if any("image/png" in output.get("data", {}) for output in cell.outputs):
+            words = cell.metadata.get("alt", "")  # where nbconvert looks for it
+            assert 80 <= len(words) <= 400, f"{cell.id}: {words}"
+
+
 def test_it_uses_public_names_only(path):
     import dmlviz
 
