@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterator
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -14,3 +15,12 @@ matplotlib.use("Agg")
 def glyph_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data root in which each Glyphs split is rendered once for all tests."""
     return tmp_path_factory.mktemp("glyph_root")
+
+
+@pytest.fixture
+def asked_live() -> Iterator[None]:
+    """Whatever a test did with recorded answers, the next one asks functions again."""
+    yield
+    from dmlviz.course import answers
+
+    answers.live()

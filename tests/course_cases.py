@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import dataclasses
 import re
 from pathlib import Path
 
@@ -56,6 +57,11 @@ def answered(cells, name=FIRST):
 def right(*names, of=FIRST):
     """The instructor's sources of some cells."""
     return {grade_id(c): c.source for c in read(instructors(of)).cells if grade_id(c) in names}
+
+
+def opened(exercise):
+    """The exercise with the library unlocked, so that a reference can stand for a student."""
+    return dataclasses.replace(exercise, closed=())
 
 
 # --- what an assignment asks ------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """The checks of the assignments: what they accept, what they refuse, and in which words."""
 
-import dataclasses
 import sys
 import warnings
 
@@ -9,23 +8,14 @@ import torch
 
 import course_cases as hand_in
 import course_hand_ins
+from course_cases import opened
 from dmlviz import losses
 from dmlviz.course import answers, cases, checks, pairs, release, words
 from dmlviz.course.exercise import Case, Exercise
 
 SEEDS = (0, 1, 7)
+pytestmark = pytest.mark.usefixtures("asked_live")
 each = pytest.mark.parametrize("name", release.assignments(hand_in.ASSIGNMENTS))
-
-
-@pytest.fixture(autouse=True)
-def _live():
-    yield
-    answers.live()
-
-
-def opened(exercise):
-    """The exercise with the library unlocked, so that a reference can stand for a student."""
-    return dataclasses.replace(exercise, closed=())
 
 
 @each

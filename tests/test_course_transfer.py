@@ -1,27 +1,18 @@
 """Assignment 4: what its checks say of slips, and what whole hand-ins with them are worth."""
 
-import dataclasses
 import re
 
 import pytest
 import torch
 
 import course_cases as hand_in
+from course_cases import opened
 from dmlviz import losses
-from dmlviz.course import answers, checks, transfer, transfer_sweep, words
+from dmlviz.course import checks, transfer, transfer_sweep, words
 
 NAME = "04_transfer"
 SEEDS = (0, 1, 7)
-
-
-@pytest.fixture(autouse=True)
-def _live():
-    yield
-    answers.live()
-
-
-def opened(exercise):
-    return dataclasses.replace(exercise, closed=())
+pytestmark = pytest.mark.usefixtures("asked_live")
 
 
 def failing(check, function, exercise, batches):
