@@ -186,7 +186,7 @@ DUE = {
     ),
     "shortcuts": (
         12 + 10 + 6,
-        ["loops over the points", "autograd is off here", "that is the library&#x27;s own loss"],
+        ["loops over the points", "autograd is off here", "that is the library&#x27;s own"],
     ),
 }
 
