@@ -77,7 +77,7 @@ def test_the_syllabus_asks_its_question_for_as_many_minutes(path):
 
 def test_it_has_the_parts_of_a_lesson(path):
     text = prose(path)
-    parts = ["How these pictures can mislead you", "real benchmark", "Exercises", "Quiz"]
+    parts = ["How these figures can mislead you", "real benchmark", "Exercises", "Quiz"]
     parts += ["Take-aways", "References", "Next"]
     for part in parts:
         assert part in text, f"no part {part!r}"
