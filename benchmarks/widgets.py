@@ -19,11 +19,13 @@
 * **Memory**: of the kernel (resident) and of the page (JavaScript's heap after its garbage is
   collected), at the start and the end of minutes of play.
 
-The goals are written beside the figures. Other work on the machine spoils them: its load average is
-recorded.
+The goals are written beside the figures. They depend on the machine, and other work on it spoils
+them: its load average is recorded, and every sitting stays in the table, the latest first.
 """
 
 import argparse
+import datetime
+import json
 import os
 import statistics
 import sys
@@ -37,7 +39,7 @@ from typing import Any
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # where the driver of JupyterLab lives
 
 from browser import jupyter
-from record import Stopwatch, provenance, save
+from record import RESULTS, Stopwatch, provenance, save
 from widget_cells import BARE, CLOUD, EPOCHS, LOSS, MANY, PLAY, POINTS
 from widget_probes import DRAG, ECHO, EVENTS, FRAMES, HEAP, HOVER, PRESS, START
 
@@ -67,7 +69,11 @@ def main() -> None:
         for measure in (sliders, playground, explorer):
             record(measure(notebook))
         record(memory(notebook, options.minutes))
-    result = {"what": __doc__.splitlines()[0], "rows": rows, **provenance(watch.minutes())}
+    day = datetime.date.today().isoformat()
+    sitting = {"day": day, "rows": rows, **provenance(watch.minutes())}
+    stored = RESULTS / "widgets.json"
+    earlier = json.loads(stored.read_text())["sittings"] if stored.exists() else []
+    result = {"what": __doc__.splitlines()[0], "sittings": [sitting, *earlier]}
     save("widgets", result, report(result))
     print(report(result))
 
@@ -128,8 +134,8 @@ def _dragged(opened: Any, name: str, goal: str = "") -> Iterator[Row]:
     shown = [value for _, value in opened.python("shown")][-len(painted) :]
     late = lateness(moves, painted, shown)
     yield row(f"{name}: at most late while dragged", max(late), goal, "ms")
-    yield row("… late at most in 95 % of the pictures", quantile(late), "", "ms")
-    yield row("… pictures a second meanwhile", len(painted) / SECONDS, "", "/s")
+    yield row(f"{name}: late at most in 95 % of the pictures", quantile(late), "", "ms")
+    yield row(f"{name}: pictures a second meanwhile", len(painted) / SECONDS, "", "/s")
 
 
 def lateness(moves: list[list[float]], painted: list[float], shown: list[int]) -> list[float]:
@@ -148,15 +154,17 @@ def playground(notebook: Any) -> Iterator[Row]:
     for _ in range(3):
         rates += [(opened.python("with_picture(5)"), opened.python("without_picture(5)"))]
     share = statistics.median(a / b for a, b in rates)
-    yield row("TrainingPlayground: steps, of those without a picture", 100 * share, "≥ 60 %", "%")
-    yield row("… steps a second", statistics.median(a for a, _ in rates), "", "/s")
+    name = "TrainingPlayground"
+    yield row(f"{name}: steps, of those without a picture", 100 * share, "≥ 60 %", "%")
+    yield row(f"{name}: steps a second", statistics.median(a for a, _ in rates), "", "/s")
     opened.execute("widget.play()")
     opened.page.wait_for_timeout(1000)
-    yield row("… painted pictures a second", frames(opened), "≥ 10", "/s")
+    yield row(f"{name}: painted pictures a second", frames(opened), "≥ 10", "/s")
     busy = "end = time.time() + 3.5\nwhile time.time() < end: pass"
     for what, code in (("sleeps", "time.sleep(3.5)"), ("computes", busy)):
         opened.page.evaluate(START, code)
-        yield row(f"… while another cell {what} for 3 s", frames(opened, 3), "≥ 10", "/s")
+        while_busy = f"{name}: the same while another cell {what} for 3 s"
+        yield row(while_busy, frames(opened, 3), "≥ 10", "/s")
         opened.page.wait_for_timeout(1500)
     opened.execute("widget.pause()")
 
@@ -185,8 +193,13 @@ def memory(notebook: Any, minutes: float) -> Iterator[Row]:
     after = opened.python("resident()"), opened.page.evaluate(HEAP)
     opened.execute("widget.pause()")
     for what, a, b in zip(("kernel", "page"), before, after, strict=True):
-        yield row(f"memory of the {what}, {minutes:g} minutes of play: from {a:.0f} to", b,
-                  f"{a:.0f} MiB", "MiB")  # fmt: skip
+        yield row(f"Memory of the {what}, before play", a, "", "MiB")
+        yield row(
+            f"Memory of the {what}, after {minutes:g} minutes of play, of that",
+            100 * b / a,
+            "flat",
+            "%",
+        )
 
 
 def row(what: str, value: float, goal: str, unit: str) -> Row:
@@ -198,20 +211,32 @@ def quantile(times: list[float]) -> float:
 
 
 def report(result: Row) -> str:
-    lines = [
-        f"| {r['what']} | {r['value']:g} {r['unit']} | {r['goal']} | {r['load']:g} |"
-        for r in result["rows"]
-    ]
+    """A column for each sitting; rows that only an earlier one has come last."""
+    sittings = [{r["what"]: r for r in s["rows"]} for s in result["sittings"]]
+    every = {what: r for rows in reversed(sittings) for what, r in rows.items()}
+    order = dict.fromkeys(what for rows in sittings for what in rows)
+    lines = []
+    for what in order:
+        found = [rows.get(what) for rows in sittings]
+        cells = [f"{r['value']:g} {r['unit']} ({r['load']:g})" if r else "–" for r in found]
+        lines.append(f"| {what} | {every[what]['goal']} | {' | '.join(cells)} |")
+    days = " | ".join(s["day"] for s in result["sittings"])
+    sources = "\n".join(
+        f"- {s['day']}: {s['minutes']} minutes on {s['machine']}; torch {s['versions']['torch']}, "
+        f"commit {s['commit']}"
+        for s in result["sittings"]
+    )
     return f"""# {result["what"]}
 
-What is measured, and how, is in the command's docstring.
+What is measured, and how, is in the command's docstring. In brackets: the machine's load average.
 
-| | measured | goal | load average |
-|---|---|---|---|
+| | goal | {days} |
+|---|---|{"---|" * len(sittings)}
 {chr(10).join(lines)}
 
-{result["minutes"]} minutes on {result["machine"]}; torch {result["versions"]["torch"]}, commit \
-{result["commit"]}. Made by `python benchmarks/widgets.py`.
+{sources}
+
+Made by `python benchmarks/widgets.py`.
 """
 
 

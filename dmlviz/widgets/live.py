@@ -20,7 +20,7 @@ import torch
 
 FRAMES_PER_SECOND = 12
 MOST = 0.4  # of the loop's work, for frames
-TURN, USUAL_TURN = 0.0001, sys.getswitchinterval()  # seconds
+TURN, USUAL_TURN = 0.00001, sys.getswitchinterval()  # seconds
 _RUNNING: dict[str, "LiveRun"] = {}
 
 
