@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 from dmlviz import cli
+from dmlviz.course import checks, words
 from dmlviz.serve import lab
 
 ASSIGNMENTS = Path(__file__).parents[1] / "tutorials" / "assignments"
@@ -62,6 +63,14 @@ def right(*names, of=FIRST):
 def opened(exercise):
     """The exercise with the library unlocked, so that a reference can stand for a student."""
     return dataclasses.replace(exercise, closed=())
+
+
+def refused_cost(function, exercise, case, *, limit):
+    """How many times the library's time it takes; that is more than the limit."""
+    with pytest.raises(words.CheckFailed, match=f"at most {limit} times") as failure:
+        checks.cost(function, exercise, case, limit=limit)
+    came = re.search(r"came: +([\d,]+) times", str(failure.value))[1]
+    return int(came.replace(",", ""))
 
 
 # --- what an assignment asks ------------------------------------------------------------------

@@ -53,6 +53,10 @@ def triplet(x, y, m):
     return losses.triplet(x, y, m)
 
 
+def without_a_kernel(x, y, m):
+    raise NotImplementedError("no such operation for 'Long'")  # as torch says it, with words
+
+
 def test_a_failure_says_what_was_expected_and_what_came():
     message = failing(checks.values, lambda x, y, m: triplet(x, y, m) + 1)
     assert "✗ triplet_loss: " in message
@@ -76,7 +80,7 @@ def test_a_constant_factor_is_noticed():
         (lambda x, y, m: torch.zeros(1000, 1000), "1,000,000 numbers came"),
         (lambda x, y, m: x @ y, "RuntimeError"),
         (lambda x, y: 0, "TypeError"),
-        (lambda x, y, m: torch.linalg.vector_norm(y), "NotImplementedError: "),
+        (without_a_kernel, "NotImplementedError: no such operation"),
     ],
 )
 def test_odd_answers_are_refused_in_words(function, part):
@@ -168,10 +172,7 @@ def by_tables(x, y, m):
 
 def test_three_loops_cost_too_much_by_far_and_tables_do_not(capsys):
     wide = cases.batch(0, classes=16, each=4, dimension=32, margin=0.3)
-    with pytest.raises(words.CheckFailed, match="at most 200 times") as failure:
-        checks.cost(by_loops, pairs.TRIPLET, wide, limit=200)
-    came = float(str(failure.value).split("came:")[1].split(" times")[0].replace(",", ""))
-    assert came > 2 * 200
+    assert hand_in.refused_cost(by_loops, pairs.TRIPLET, wide, limit=200) > 5 * 200
     checks.cost(by_tables, pairs.TRIPLET, wide, limit=200 / 2)
     with pytest.raises(words.CheckFailed, match="a number above 0"):
         checks.cost(lambda x, y, m: 0.0, pairs.TRIPLET, wide, limit=200)

@@ -100,10 +100,7 @@ def test_two_loops_cost_too_much_and_tables_do_not():
         return sum(near) / len(near) / (sum(among) / len(among))
 
     many = clouds.with_twins(0, 150, 120, dimension=16)
-    with pytest.raises(words.CheckFailed, match="at most 100 times") as failure:
-        checks.cost(by_loops, clouds.NEAREST, many, limit=100)
-    came = float(str(failure.value).split("came:")[1].split(" times")[0].replace(",", ""))
-    assert came > 2 * 100
+    assert hand_in.refused_cost(by_loops, clouds.NEAREST, many, limit=100) > 5 * 100
     space = {"torch": torch}
     exec(hand_in.right("a3-nearest", of=NAME)["a3-nearest"], space)
     checks.cost(space["nearest_ratio"], clouds.NEAREST, many, limit=100 / 2)
