@@ -34,9 +34,9 @@ in the command's docstring, every run in the JSON beside.
 Settings were chosen on five background alphabets held out, {len(tuned)} runs; nothing by the test \
 classes.
 
-{result["minutes"]} minutes by the clock on {result["machine"]}, two runs at a time with one \
-thread each, beside other work; torch {result["versions"]["torch"]}, commit {result["commit"]}. \
-Made by `python benchmarks/omniglot.py --data-root DATA`.
+{result["minutes"]} minutes by the clock on {result["machine"]}, one thread for each run, beside \
+other work; torch {result["versions"]["torch"]}, commit {result["commit"]}. Made by \
+`python benchmarks/omniglot.py --data-root DATA`.
 """
 
 

@@ -407,5 +407,5 @@ def test_ratio_explorer_shows_where_each_loss_is_content():
     words = f"loss: log-ratio {now.loss:.2f}, dense triplet {now.triplet_loss:.2f}"
     assert explorer._caption.get_text() == words
     assert explorer.sweep() == 9
-    assert len(explorer.static().axes) == 3
+    assert len(explorer.static().axes) == 6  # losses, and their slopes
     assert "image/png" in explorer._repr_mimebundle_()

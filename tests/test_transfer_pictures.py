@@ -211,7 +211,7 @@ def test_explorer_sweeps_and_returns(explorer):
     assert explorer.sweep() >= 12
     assert explorer.params == before
     assert "image/png" in explorer._repr_mimebundle_()
-    assert len(explorer.static().axes) == 6
+    assert len(explorer.static().axes) == 9
     assert not plt.get_fignums()  # no figure leaked to pyplot
 
 

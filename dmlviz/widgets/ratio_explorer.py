@@ -86,18 +86,26 @@ class RatioExplorer(Explorer):
         )
 
     def static(self) -> Figure:
-        """Both losses over all places, for three labels of the item."""
-        figure = Figure(figsize=(9.6, 3.3), layout="constrained")
-        for ax, label in zip(figure.subplots(1, 3, sharey=True), (0.35, 1.4, 3.0), strict=True):
+        """Both losses over all places and their slopes, for three labels of the item."""
+        figure = Figure(figsize=(9.6, 5.6), layout="constrained")
+        columns = figure.subplots(2, 3, sharex=True, sharey="row").T
+        for (top, bottom), label in zip(columns, (0.35, 1.4, 3.0), strict=True):
             state = self.compute(label=label, place=1.0, margin=self.params["margin"])
-            plain(ax).plot(WHERE, state.ratio, color=BLUE, label="log-ratio")
-            ax.plot(WHERE, state.triplet, "--", color=VERMILION, label="dense triplet")
-            ax.axvline(label, label=WANTED, **LINE)
-            _logarithmic(ax, "place in the embedding (log scale)")
-            ax.set(title=f"label distance {label:g}", ylim=(0, 4))
-        figure.legend(
-            *ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False
-        )
+            for ax, ratio, triplet, limits in (
+                (top, state.ratio, state.triplet, (0, 4)),
+                (bottom, state.ratio_slope, state.triplet_slope, (-6, 6)),
+            ):
+                plain(ax).plot(WHERE, ratio, color=BLUE, label="log-ratio")
+                ax.plot(WHERE, triplet, "--", color=VERMILION, label="dense triplet")
+                ax.axvline(label, label=WANTED, **LINE)
+                ax.set_ylim(*limits)
+            top.set_title(f"label distance {label:g}")
+            bottom.axhline(0, color=QUIET, linewidth=1)
+            _logarithmic(bottom, "place in the embedding (log scale)")
+        for ax, name in zip(columns[0], ("loss", "slope of the loss"), strict=True):
+            ax.set_ylabel(name)
+        key = top.get_legend_handles_labels()
+        figure.legend(*key, loc="outside lower center", ncols=3, frameon=False)
         return figure
 
     def _build_view(self) -> FigureView:

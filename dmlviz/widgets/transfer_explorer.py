@@ -27,7 +27,7 @@ from dmlviz.widgets.explorer import Explorer
 from dmlviz.widgets.view import FigureView
 
 SIGMAS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
-STEPS, STEP_SIZE = 80, 0.3
+STEPS, FEW_STEPS, STEP_SIZE = 80, 10, 0.3
 STREWN = 0.5  # of the points' mean distance from their middle
 SHADES = "light, w = 0: different … dark, w = 1: alike"
 WIDTHS = (0.6, 1.6, 3.2)  # of the lines: weak, middling, strong
@@ -134,26 +134,24 @@ class TransferExplorer(Explorer):
         self._lines.set_text(_forces_in_words(pull, push))
 
     def static(self) -> Figure:
-        """Labels, and where the points settle, for three σ."""
-        figure = Figure(figsize=(9.6, 6.2), layout="constrained")
-        axes = figure.subplots(2, 3)
+        """Labels, and where the points are after a few steps and at the end, for three σ."""
+        figure = Figure(figsize=(9.6, 9.4), layout="constrained")
+        rows = figure.subplots(3, 3)
         delta = self.params["delta"]
-        for column, sigma in enumerate((0.25, 1.0, 4.0)):
-            top, bottom = axes[:, column]
-            bare(top).imshow(
-                relaxed_labels(self.source, sigma).numpy(), cmap="Blues", vmin=0, vmax=1
-            )
+        sigmas, after = (SIGMAS[0], 1.0, SIGMAS[-1]), (FEW_STEPS, STEPS)
+        points = np.stack([self.path(sigma, delta)[list(after)].numpy() for sigma in sigmas])
+        reach = 1.08 * np.abs(points).max()
+        for (top, *below), sigma, moments in zip(rows.T, sigmas, points, strict=True):
+            labels = relaxed_labels(self.source, sigma).numpy()
+            bare(top).imshow(labels, cmap="Blues", vmin=0, vmax=1)
             _part(top, self.classes)
             top.set_title(f"relaxed labels, σ = {sigma:g}", fontsize=10)
             top.set_xlabel(SHADES, fontsize=8)
-            end = self.path(sigma, delta)[-1].numpy()
-            for c in np.unique(self.classes):
-                style: dict[str, Any] = class_style(
-                    int(np.searchsorted(np.unique(self.classes), c))
-                )
-                bare(bottom).plot(*end[self.classes == c].T, linestyle="", mec="white", **style)
-            bottom.set(xlim=(-2.5, 2.5), ylim=(-2.5, 2.5), aspect="equal")
-            bottom.set_title(f"the target after {STEPS} steps", fontsize=10)
+            for ax, steps, x in zip(below, after, moments, strict=True):
+                for i, c in enumerate(np.unique(self.classes)):
+                    bare(ax).plot(*x[self.classes == c].T, linestyle="", **_marks(i))
+                ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+                ax.set_title(f"the target after {steps} steps", fontsize=10)
         return figure
 
     def _build_view(self) -> FigureView:
@@ -182,8 +180,7 @@ class TransferExplorer(Explorer):
             (self._dots[sign],) = right.plot([], [], marker, color=colour, markersize=5, alpha=0.8)
         self._groups = []
         for i, c in enumerate(np.unique(self.classes)):
-            style: dict[str, Any] = {"mec": class_edge(i), "mew": 0.6, **class_style(i)}
-            (artist,) = middle.plot([], [], linestyle="", markersize=8, **style)
+            (artist,) = middle.plot([], [], linestyle="", **_marks(i))
             self._groups.append((c, artist))
         (self._anchor,) = middle.plot([], [], "*", color=ANCHOR, markersize=16, mec="white")
         (self._line,) = right.plot([], [], color=BLACK, linewidth=1.2)
@@ -201,6 +198,11 @@ class TransferExplorer(Explorer):
             self._anchor,
         ]  # the star on top
         return FigureView(figure, moving, "Relaxed labels, the target's points and their forces")
+
+
+def _marks(i: int) -> dict[str, Any]:
+    """How the points of the i-th class look."""
+    return {"markersize": 8, "mec": class_edge(i), "mew": 0.6, **class_style(i)}
 
 
 def _forces_in_words(pull: int, push: int) -> str:
