@@ -143,6 +143,14 @@ def test_interrupted_in_mid_epoch_and_resumed_is_as_if_never_stopped(name, tmp_p
     assert [p.name for p in tmp_path.iterdir()] == ["run.pt"]
 
 
+def test_images_that_two_processes_load_are_the_same_after_a_stop(tmp_path):
+    name, path = "random batches", tmp_path / "run.pt"
+    whole = train(METHODS[name](), tmp_path / "whole.pt", workers=2)
+    first = train(stopping(METHODS[name](), 2 * STEPS + 2), path, workers=2)
+    assert [r["epoch"] for r in first.records] == [0, 1, 2]
+    same(train(METHODS[name](), path, workers=2, resume=True), whole)
+
+
 @pytest.mark.parametrize(
     "options",
     [

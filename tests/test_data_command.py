@@ -169,6 +169,17 @@ def test_check_of_official_counts(run, tmp_path, monkeypatch):
     assert out.endswith("cub: everything can be read\n")
 
 
+def test_check_says_where_no_official_counts_are_known(run, tmp_path, monkeypatch):
+    make_cub(tmp_path)
+    of_cub(monkeypatch, official=(("train", 3, 6),))
+    status, out = run("check", "cub")
+    assert status == 0
+    assert "train: 6 images of 3 classes, as published\n" in out
+    assert "test: 6 images of 3 classes, no official counts known\n" in out
+    without = {n for n in available() if (s := registry.source(n)) and not s.official}
+    assert without == {"lsp", "lsun", "coco"}
+
+
 def test_check_finds_damaged_images(run, tmp_path, monkeypatch):
     folder = make_cub(tmp_path)
     for image in (folder / "images").glob("050*/*.jpg"):
@@ -212,7 +223,7 @@ def test_check_of_what_is_not_here(run):
 def test_check_of_glyphs(run, glyph_root):
     status, out = run("check", "glyphs", root=glyph_root)
     assert status == 0
-    assert "val: 800 images of 40 classes" in out
+    assert "val: 800 images of 40 classes\n" in out  # rendered: there is nothing to compare with
     assert "50 of 800 images looked at" in out
 
 

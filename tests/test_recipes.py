@@ -19,6 +19,12 @@ GLYPHS = RECIPES["proxy-anchor-glyphs"]
 def test_the_benchmarks_and_the_embedded_sets_have_recipes():
     assert {f"proxy-anchor-{d}" for d in ("cub-resnet50", "cars-resnet50", "glyphs")} < set(RECIPES)
     assert {f"proxy-anchor-{d}-googlenet" for d in ("cub", "cars", "sop", "inshop")} < set(RECIPES)
+    for on in ("", "anchor-"):
+        sets = ("cub", "cars", "sop", "inshop")
+        assert {f"proxy-synthesis-{on}{d}-googlenet" for d in sets} < set(RECIPES)
+    assert "memvir-cars-googlenet" in RECIPES
+    for loss in ("log-ratio", "dense-triplet", "binary-triplet"):
+        assert f"{loss}-mpii-resnet34" in RECIPES
     for setting in ("self", "dimension", "network"):
         assert {f"relaxed-contrastive-{setting}-{d}" for d in ("cub", "cars", "sop")} < set(RECIPES)
         assert f"transfer-{setting}-glyphs" in RECIPES
@@ -206,6 +212,8 @@ def test_one_step_of_every_recipe(name, source):
     settings = {"weights": "none", "batch_size": 8, "epochs": 1, "warmup_epochs": 0}
     if RECIPES[name].method["name"] == "embedding-transfer":
         settings["source"] = str(source)
+    if "pool" in RECIPES[name].method:
+        settings["pool"] = 8  # there are only 16 images
     recipe = RECIPES[name].changed(settings)
     continuous = recipe.method["name"] == "continuous-labels"
     train = ContinuousNoise() if continuous else Noise()

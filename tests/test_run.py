@@ -1,13 +1,17 @@
 """`run` and its commands: from a recipe to a result, interrupted or not."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
 from dmlviz import cli, datasets, methods, models, training
 
 SMALL = {
-    "loss": "ContrastiveLoss", "margin": 0.8, "train_classes": 30, "backbone": "convnet_small",
+    "loss": "ContrastiveLoss", "margin": 0.8, "train_classes": 60, "backbone": "convnet_small",
     "embedding_size": 16, "epochs": 2, "batch_size": 48, "lr": 3e-3,
 }  # fmt: skip
 
@@ -34,7 +38,7 @@ def test_a_run_is_evaluated_once_and_written_down(result):
     assert 0.01 < result.metrics["recall@1"] < 0.9
     assert written["recipe"]["fit"]["lr"] == 3e-3
     assert written["settings changed"] == SMALL
-    assert written["data"]["train"] == {"images": 900, "classes": 30}
+    assert written["data"]["train"] == {"images": 1800, "classes": 60}
     assert written["selection"] == f"epoch {result.epoch} of 2, chosen on 40 held-out classes"
     assert [r["epoch"] for r in written["history"]] == [0, 1, 2]
     assert not any("test" in name for name in result.history.columns())
@@ -58,7 +62,7 @@ def test_train_interrupted_and_resumed_gives_the_same_metrics(
 
     def interrupted(self, model, batch):
         calls.append(1)
-        if len(calls) == 25:  # an epoch has 18 steps
+        if len(calls) == 50:  # an epoch has 37 steps
             raise KeyboardInterrupt
         return forward(self, model, batch)
 
@@ -85,6 +89,42 @@ def test_train_interrupted_and_resumed_gives_the_same_metrics(
     assert recall in capsys.readouterr().out
 
 
+def ctrl_c_after_an_epoch(arguments, checkpoint):
+    """The command as a process of its own, ended as a shell would; its exit status and output."""
+    # Those that a shell starts in the background ignore the signal, and so do their children.
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from dmlviz import cli; sys.exit(cli.main())"
+    )
+    command = [sys.executable, "-c", program, *arguments]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        while process.poll() is None:
+            if checkpoint.exists() and training.checkpoint.read_checkpoint(checkpoint)["epoch"]:
+                process.send_signal(signal.SIGINT)
+                break
+            time.sleep(0.01)
+        said = process.communicate()[0]
+    return process.returncode, said
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent Ctrl-C there")
+def test_a_process_that_ctrl_c_ends_is_resumed_to_the_same_metrics(glyph_root, tmp_path):
+    few = {"train_classes": 8, "epochs": 12}
+    whole = run(glyph_root, tmp_path / "whole", settings=few)
+    more = [part for k, v in few.items() for part in ("--set", f"{k}={v}")]
+    arguments = command(glyph_root, tmp_path / "out", *more)
+    status, said = ctrl_c_after_an_epoch(arguments, tmp_path / "out" / "checkpoint.pt")
+    assert status == 130, said
+    assert "go on where it stopped" in said
+    assert not (tmp_path / "out" / "result.json").exists()
+    assert cli.main([*arguments, "--resume", "--quiet"]) == 0
+    written = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert written["metrics"] == whole.metrics
+
+
 def test_resuming_with_another_recipe_names_what_differs(glyph_root, result):
     with pytest.raises(ValueError, match=r"fit\.lr was 0\.003, now 0\.1\. Go on"):
         run(glyph_root, result.output, settings={"lr": 0.1}, resume=True)
@@ -99,6 +139,19 @@ def test_choosing_on_the_test_classes_is_said_plainly(glyph_root, tmp_path, caps
     assert "chosen on the TEST classes" in capsys.readouterr().out
     assert "flatters" in chosen.selection
     assert chosen.metrics["recall@1"] == max(chosen.history["test_recall@1"])
+
+
+def test_the_command_may_choose_on_the_test_classes_and_says_so(glyph_root, tmp_path, capsys):
+    output = tmp_path / "out"
+    more = ["--set", "epochs=1", "--select-on", "test"]
+    assert cli.main(command(glyph_root, output, *more)) == 0
+    said = capsys.readouterr().out
+    assert "the epoch is chosen on the TEST classes" in said  # before
+    assert "of 1, chosen on the TEST classes, which flatters the figures" in said  # and after
+    written = json.loads((output / "result.json").read_text())
+    assert written["select on"] == "test"
+    assert written["data"]["train"]["classes"] == 60
+    assert written["metrics"]["recall@1"] == max(r["test_recall@1"] for r in written["history"])
 
 
 def test_the_last_epoch_holds_nothing_out(glyph_root, tmp_path):

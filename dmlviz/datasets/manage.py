@@ -135,7 +135,7 @@ def _official(source: Source | None, split: str, classes: int, images: int) -> s
                 f"\nwarning: the published {split!r} split has {_counts(c, n)}: results on yours "
                 "cannot be compared with published ones"
             )
-    return ""
+    return ", no official counts known" if source else ""
 
 
 def _undecodable(dataset: Any, every: bool) -> list[str]:

@@ -14,6 +14,13 @@ takes one step with it on noise, with random weights. Where a paper has Inceptio
 torchvision lacks, GoogLeNet stands in (`differs` in each file). Figures in the rows of Glyphs and
 Poses are those of the benchmark named there, whose settings the recipe has.
 
+**Rows of the papers without a recipe.** Proxy Synthesis and MemVir on Proxy-NCA: in their authors'
+code that loss, at scale 12, *is* normalised softmax of temperature 1/24, so `--set
+temperature=0.041667` (MemVir: `--set num_virtual=20 --set steps_apart=26` as well). Proxy Synthesis
+on SoftTriple: the library has no such loss. MemVir on other data sets or Proxy-Anchor, the rivals
+of relaxed contrastive, log-ratio on rooms and captions: we could read no settings. "Learning to
+Generate Novel Classes": we could read no more than its abstract.
+
 | recipe | data | network | published Recall@1 | source | run here |
 |---|---|---|---|---|---|
 """

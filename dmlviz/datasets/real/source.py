@@ -42,7 +42,8 @@ class Source:
         downloads: files that can be fetched; none where the way is `by_hand`.
         by_hand: what to do where nothing can be fetched.
         official: `(classes, images)` of each split in the papers' table; classes is 0 for sets
-            with continuous labels.
+            with continuous labels. Splits that no source states are left out, and `dmlviz data
+            check` says so.
         aliases: other names that the folder may have.
     """
 
