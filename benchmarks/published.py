@@ -101,16 +101,18 @@ held-out training classes.
 - *Published*: the whole sets, whole photographs, whole networks trained (Inception-BN, 512 \
 dimensions; Proxy-NCA: 64), the epoch chosen by Recall@1 on the test classes. Proxy-NCA is quoted \
 as the Proxy-Anchor paper quotes it (Tables 2-4); Proxy-Anchor, in 512 and in 64 dimensions, is \
-from there; the transfer and its source are from its authors' README; Proxy Synthesis from its paper, Table 6, on Proxy-Anchor, like ours.
+from there; the transfer and its source are from its authors' README; Proxy Synthesis from its \
+paper, Table 6, on Proxy-Anchor, like ours.
 - *Novel classes*: a study of its own (batches of 90, settings inherited from its base), so its \
 base is given as well; our generator: mixtures with the heads, free classes on Omniglot.
 - *Omniglot*: complete, whole networks from random weights. The papers did not use it.
 
-So no figure of ours stands against one of theirs; the *order* of rows in a column may. It is another \
-one in three places: on Omniglot Proxy-NCA is ahead of Proxy-Anchor; transfer gains in the paper and \
-loses here, also with larger learning rates and three times the epochs (results/*_transfer_longer.md: \
-half a point at most); and Proxy Synthesis gains in the paper and costs here. Every run is in the JSON files of heads.py, heads_transfer.py, heads_novel.py and omniglot.py. Made by \
-`python benchmarks/published.py`.
+So no figure of ours stands against one of theirs; the *order* of rows in a column may. It is \
+another one in three places: on Omniglot Proxy-NCA is ahead of Proxy-Anchor; transfer gains in \
+the paper and loses here, also with larger learning rates and three times the epochs \
+(results/*_transfer_longer.md: 0.6 points at most); and Proxy Synthesis gains in the paper and \
+costs here. Every run is in the JSON files of heads.py, heads_transfer.py, heads_novel.py and \
+omniglot.py. Made by `python benchmarks/published.py`.
 """
 
 
