@@ -2,7 +2,7 @@
 
 import nbformat
 
-from course_cases import ASSIGNMENTS, answered, grade_id, read, right
+from course_cases import ASSIGNMENTS, FIRST, answered, asked, grade_id, read, right
 
 SETUP = """
     d = torch.cdist(x, x)
@@ -56,6 +56,33 @@ def triplet_loss(x, y, m):
 }
 
 
+CELLS = {
+    "contrastive_loss": "a1-contrastive",
+    "triplet_loss": "a1-triplet",
+    "semihard_loss": "a1-semihard",
+    "active_share": "a1-share",
+}
+
+
+def by_heart():
+    """Solutions that know the answers to the visible checks, and say 0 to all other questions."""
+    cells = {}
+    for exercise, batches in asked(FIRST, 0):
+        name, learned = exercise.name, {}
+        if name not in CELLS:
+            continue
+        for case in batches:
+            x, y, m = case.arguments
+            learned[str((x.tolist(), y.tolist(), m))] = float(exercise.reference(x, y, m))
+        cells[CELLS[name]] = (
+            f"{name.upper()} = {learned}\n\n\n"
+            f"def {name}(x, y, m):\n"
+            f"    question = str((x.tolist(), y.tolist(), m))\n"
+            f"    return x.sum() * 0 + {name.upper()}.get(question, 0.0)\n"
+        )
+    return cells
+
+
 def hostile(folder):
     """Write one hand-in of every kind of the table in the instructor's guide."""
 
@@ -86,6 +113,8 @@ def hostile(folder):
         cell.metadata.nbgrader.points = 1000
     changed.cells = [cell for cell in changed.cells if cell not in checks[:2]]
     write("deletes_and_edits_checks", changed)
+
+    write("memorises_the_answers", answered(by_heart()))
 
     (folder / "does_not_parse.ipynb").write_text('{"cells": [')
     (folder / "is_empty.ipynb").touch()

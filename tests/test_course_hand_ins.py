@@ -8,9 +8,10 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+import torch
 
 import course_cases as hand_in
-from dmlviz.course import limits, nbgraded, submissions
+from dmlviz.course import checks, limits, nbgraded, release, submissions
 from dmlviz.course.feedback import page, write_page
 from dmlviz.course.limits import Limits
 from dmlviz.course.marking import Mark
@@ -89,6 +90,35 @@ def test_deeply_nested_and_binary_files_are_refused(tmp_path):
         path.write_bytes(content)
         with pytest.raises(submissions.Refused, match="not a notebook that can be read"):
             submissions.read(path)
+
+
+# --- what is hidden ---------------------------------------------------------------------------
+
+
+def questions(exercise, batches):
+    """What a function is asked, by content: arguments that are functions say nothing."""
+    told = [[a for a in case.arguments if not callable(a)] for case in batches]
+    told = [[a.tolist() if isinstance(a, torch.Tensor) else a for a in case] for case in told]
+    return {f"{exercise.name}: {case}" for case in told}
+
+
+@pytest.mark.usefixtures("asked_live")
+@pytest.mark.parametrize("seed", [0, 7])
+@pytest.mark.parametrize("name", release.assignments(hand_in.ASSIGNMENTS))
+def test_the_hidden_parts_ask_other_questions(name, seed):
+    """Of every function whose values are checked: who knows the visible answers knows none."""
+    seen, every = hand_in.asked(name, seed), hand_in.asked(name, seed, hidden=True)
+    seen = [(exercise, questions(exercise, batches)) for exercise, batches in seen]
+    assert [(exercise, questions(exercise, batches)) for exercise, batches in every[::2]] == seen
+    known, hidden = set().union(*(asked for _, asked in seen)), set()
+    for (exercise, _), (again, batches) in zip(seen, every[1::2], strict=True):
+        assert exercise is again
+        asked = questions(exercise, batches)
+        assert asked
+        assert not asked & known
+        hidden |= asked
+        checks.values(exercise.reference, hand_in.opened(exercise), batches)
+    assert len(hidden) >= len(known)
 
 
 # --- limits -----------------------------------------------------------------------------------

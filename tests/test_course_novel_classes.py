@@ -106,14 +106,6 @@ def test_two_loops_cost_too_much_and_tables_do_not():
     checks.cost(space["nearest_ratio"], clouds.NEAREST, many, limit=100 / 2)
 
 
-def test_the_hidden_parts_ask_other_questions():
-    seen = {(e.name, case.name) for e, batches in hand_in.asked(NAME, 0) for case in batches}
-    asked = hand_in.asked(NAME, 0, hidden=True)
-    assert len([case for _, batches in asked for case in batches]) > 1.8 * len(seen)
-    for exercise, batches in asked:
-        checks.values(exercise.reference, opened(exercise), batches)
-
-
 def test_the_model_answers_quote_the_outputs():
     cells = {hand_in.grade_id(c): c for c in hand_in.read(hand_in.instructors(NAME)).cells}
 

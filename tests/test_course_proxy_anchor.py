@@ -51,7 +51,7 @@ def test_the_reference_is_well_behaved_at_the_edge(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_an_overflow_is_named_in_the_loss_and_is_nan_in_the_gradient(seed):
+def test_an_overflow_is_named_in_the_loss_and_in_the_gradient(seed):
     large = [proxy_anchor.batch(seed, alpha=3000.0)]
     exercise = opened(proxy_anchor.LARGE_ALPHA)
     checks.values(exercise.reference, exercise, large)
@@ -59,8 +59,38 @@ def test_an_overflow_is_named_in_the_loss_and_is_nan_in_the_gradient(seed):
         checks.values(exercise.mistakes[proxy_anchor.OVERFLOW], exercise, large)
     assert proxy_anchor.OVERFLOW in " ".join(str(failure.value).split())
 
+    checks.gradients(exercise.reference, exercise, large)
+
     large = [proxy_gradients.similarities(case) for case in large]
-    checks.values(proxy_gradients.similarity_gradient, opened(proxy_gradients.GRADIENT), large)
+    exercise = opened(proxy_gradients.LARGE_ALPHA)
+    checks.values(proxy_gradients.similarity_gradient, exercise, large)
+    space = {"torch": torch, "F": F}
+    exec(NAIVE["a2-slope"], space)
+    with pytest.raises(words.CheckFailed, match=r"came: +nan") as failure:
+        checks.values(space["similarity_gradient"], exercise, large)
+    assert proxy_gradients.OVERFLOW in " ".join(str(failure.value).split())
+
+
+def test_what_fits_no_mistake_is_told_to_compare_with_autograd():
+    batches = [proxy_gradients.similarities(proxy_anchor.batch(seed)) for seed in SEEDS]
+    for odd, hint in ((1.0, "torch.autograd.grad of your loss"), (torch.nan, "nan is no number")):
+        with pytest.raises(words.CheckFailed) as failure:
+            checks.values(lambda s, *_, odd=odd: s + odd, opened(proxy_gradients.GRADIENT), batches)
+        assert hint in " ".join(str(failure.value).split())
+
+
+def test_a_right_table_is_lent_and_taken_back():
+    """Also where the function fails, and where the notebook has no such name."""
+    space = {}
+    exec("def borrows(fail): return 1 / fail, similarity_gradient, wrong_share", space)
+    before = dict(space) | {"similarity_gradient": "own"}
+    space["similarity_gradient"] = "own"
+    lent = proxy_gradients.lent(space["borrows"], wrong_share="right")
+    assert lent(1) == (1, proxy_gradients.similarity_gradient, "right")
+    with pytest.raises(ZeroDivisionError):
+        lent(0)
+    del space["__builtins__"], before["__builtins__"]
+    assert space == before
 
 
 def test_a_gradient_of_the_proxies_that_was_cut_off_is_found():
@@ -178,14 +208,23 @@ def embedding_gradient(x, y, p, delta, alpha):
     return losses.proxy_anchor(x, y, p, delta, alpha)
 """,
 }
+SLIP = {  # no "1 +" in the table: what comes later is right, and is asked with a right table
+    "a2-slope": SLOPE.replace("1 + ", "")
+    + "    return alpha * (push / s.shape[1] - pull / len(y.unique()))\n",
+    **hand_in.right("a2-chain", "a2-prediction", "a2-share", "a2-sweep", of=NAME),
+}
 DUE = {
-    "naive": (12 + 10 + 4 + 12 + 10, ["e^z overflows to infinity", "infinity by infinity"]),
+    "naive": (6 + 10 + 4 + 12 + 10, ["e^z overflows to infinity", "torch.softmax divides"]),
+    "slip": (
+        10 + 2 + 4 + 6 + 4,
+        ["the “1 +” is missing below the fraction, and a proxy without positives"],
+    ),
     "careless": (
         10 + 4 + 4,  # edges, time, and a share, from which the divisor cancels
         ["the first part is divided by |P|", "the positives are divided by |P|", "part along x is"],
     ),
     "shortcuts": (
-        12 + 10 + 6,
+        6 + 10 + 12,
         ["loops over the points", "autograd is off here", "that is the library&#x27;s own"],
     ),
 }
@@ -194,7 +233,7 @@ DUE = {
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory, glyph_root):
     pytest.importorskip("nbgrader", reason="the extra [course]")
-    wrong = {"naive": NAIVE, "careless": CARELESS, "shortcuts": SHORTCUTS}
+    wrong = {"naive": NAIVE, "slip": SLIP, "careless": CARELESS, "shortcuts": SHORTCUTS}
     wrong = {student: hand_in.answered(cells, NAME) for student, cells in wrong.items()}
     return hand_in.grade(NAME, wrong, tmp_path_factory.mktemp("course"), glyph_root)
 

@@ -166,11 +166,29 @@ def kept(z, x, k):
 }  # fmt: skip
 
 
+SOURCE = {  # one slip only: the source learns, too
+    "a4-labels": LABELS.replace(".detach()", ""),
+    "a4-distances": DISTANCES,
+    "a4-loss": LOSS,
+}
+
+
+def test_two_loops_cost_too_much_by_far_and_tables_do_not():
+    space = {"torch": torch}
+    for cell in (LABELS, DISTANCES, LOSS):
+        exec(cell, space)
+    many = transfer.batch(30, n=128)
+    checks.cost(space["relaxed_contrastive"], transfer.LOSS, many, limit=200 / 2)
+    exec(LOOPS["a4-loss"], space)
+    by_loops = space["relaxed_contrastive"]
+    assert hand_in.refused_cost(by_loops, transfer.LOSS, many, limit=200) > 5 * 200
+
+
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory, glyph_root):
     """The table and the pages of a class."""
     pytest.importorskip("nbgrader", reason="the extra [course]")
-    wrong = {"gradients": GRADIENTS, "careless": CARELESS, "loops": LOOPS}
+    wrong = {"gradients": GRADIENTS, "source": SOURCE, "careless": CARELESS, "loops": LOOPS}
     hand_ins = {name: hand_in.answered(cells, NAME) for name, cells in wrong.items()}
     return hand_in.grade(NAME, hand_ins, tmp_path_factory.mktemp("course"), glyph_root)
 
@@ -188,6 +206,17 @@ def test_the_instructors_copy_earns_every_point_and_the_students_none(graded):
             "gradients",
             {"labels-values": 10, "distances-values": 8, "loss-values": 12, "cost": 4},
             ["cut off from the graph"],
+        ),
+        (
+            "source",
+            {
+                "labels-values": 10,
+                "distances-values": 8,
+                "distances-edges": 6,
+                "loss-values": 12,
+                "cost": 4,
+            },
+            ["the source is frozen, and its labels are constants: use source.detach()"],
         ),
         (
             "careless",

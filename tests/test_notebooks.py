@@ -1,6 +1,7 @@
 """The tutorials as files: what is committed, in which order, and what every lesson has."""
 
 import re
+import runpy
 from pathlib import Path
 
 import nbformat
@@ -10,6 +11,7 @@ from dmlviz.plots import style
 
 TUTORIALS = Path(__file__).parents[1] / "tutorials"
 LESSONS = sorted(TUTORIALS.glob("[0-9]*.ipynb"))
+HASH_OF_CODE = runpy.run_path(str(TUTORIALS / "execute.py"))["hash_of_code"]
 
 pytestmark = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
@@ -42,6 +44,11 @@ def test_it_holds_no_widget_state_and_no_local_names(path):
 def test_it_was_run_from_top_to_bottom(path):
     counts = [cell.execution_count for cell in cells(path, "code")]
     assert counts == list(range(1, len(counts) + 1))
+
+
+def test_its_outputs_are_of_the_code_that_it_holds(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert notebook.metadata.dmlviz.outputs_of == HASH_OF_CODE(notebook), "make notebooks"
 
 
 def test_no_output_is_an_error_or_a_warning(path):
@@ -97,7 +104,7 @@ def test_every_widget_is_swept_and_has_a_twin_on_paper(path):
     code = "\n".join(cell.source for cell in cells(path, "code"))
     for name in re.findall(r"^(\w+) = widgets\.", code, re.MULTILINE):
         assert f"{name}.sweep()" in code
-        assert f"{name}.static()" in code
+        assert f"{name}.static(" in code
 
 
 def test_a_widgets_output_holds_its_picture(path):

@@ -1,5 +1,7 @@
 """Draw the gallery: every picture of `dmlviz.plots`, beside the one line that drew it.
 
+The widgets have a section of their own, whose screenshots come from `images/make_widgets.py`.
+
     python tutorials/gallery.py
 
 Trains a few small networks on embedded data (with the drawing three minutes on one core), and
@@ -44,12 +46,24 @@ class Picture(NamedTuple):
         return re.sub("[^a-z0-9]+", "-", self.title.lower()).strip("-") + ".png"
 
 
+class Widget(NamedTuple):
+    """One widget of the page: the line that makes it, what to do with it, and what is seen."""
+
+    code: str
+    do: str
+    alt: str
+
+    @property
+    def name(self) -> str:
+        return self.code.split("(")[0].removeprefix("widgets.")
+
+
 INTRO = """\
 # Gallery
 
 Every picture of `dmlviz.plots`, the line that drew it, and what to see. All are drawn anew from
 embedded data by `python tutorials/gallery.py`. The networks are small and trained for seconds, with
-one seed: these are pictures, not results.
+one seed: these are pictures, not results. [Live pictures](#widgets) are at the end.
 
 Colours mean the same everywhere: the query or anchor is a **black star** (or frame), what is of its
 class is **blue**, of another class **vermilion**; proxies are **diamonds**, what is synthetic is
@@ -240,6 +254,67 @@ SECTIONS = {
     ],
 }
 
+WIDGETS = [
+    Widget(
+        "widgets.EmbeddingExplorer(history, test)",
+        "Click a point: are its nearest images, in all 64 dimensions, of its class (✓) or of "
+        "another (✗), and are they near on the map, too?",
+        "A map of images as points, some in colour; lines lead from a clicked one, a black star, "
+        "to its six neighbours, whose images stand beside the map under a tick or a cross.",
+    ),
+    Widget(
+        "widgets.EpochExplorer(history)",
+        "Drag the epoch, or press play: when do the coloured classes part?",
+        "A slider over epochs; below it the map of one epoch, eight classes in colour, beside the "
+        "curve of Recall@1, on which a dot marks that epoch.",
+    ),
+    Widget(
+        "widgets.TrainingPlayground(glyphs, losses.TripletLoss(0.2), losses.ProxyAnchorLoss(3, 2))",
+        "Press play, and move a margin while both networks train: which classes move at once?",
+        "Two networks side by side: each places images of three classes on a circle, whose corners "
+        "show an image of each class and its mark; below, curves of the loss and of Recall@1.",
+    ),
+    Widget(
+        "widgets.LossExplorer(losses.ProxyAnchorLoss(3, 2))",
+        "Turn alpha and margin, and drag a point or a proxy: which points feel no force?",
+        "Sliders for margin and alpha; below, twelve points and three proxies on a circle, arrows "
+        "for the forces on the points, and curves of how strongly a loss pulls and pushes.",
+    ),
+    Widget(
+        "widgets.ForceField(losses.TripletLoss(margin=0.4))",
+        "Drag a point towards another class, then press *let go*: where do all of them rest?",
+        "Twelve points of three classes on a circle, with an arrow for the force on each, and "
+        "buttons to step, to let go and to reset.",
+    ),
+    Widget(
+        "widgets.SynthesisExplorer(generator, x, y, p[:30], images)",
+        "Drag mix from one class to the other, and turn the noise: whom do the samples resemble?",
+        "Dropdowns for two classes and sliders for mix, noise and turn; a map of the real images, "
+        "hollow samples of a mixed class between them, and the real images nearest to one sample.",
+    ),
+    Widget(
+        "widgets.TransferExplorer(trained[few], test.targets[few])",
+        "Raise steps to train the target: which pairs come near each other, and which sigma makes "
+        "all pairs alike?",
+        "Sliders for sigma, delta, steps and anchor; a matrix of relaxed labels, the target's "
+        "points in the plane with their forces, and the distance of each pair beside its label.",
+    ),
+    Widget(
+        "widgets.RatioExplorer()",
+        "Drag the label: which of the two losses notices, and where does it want the item?",
+        "Sliders for label, place and margin; lines from label distances to distances in the "
+        "embedding, and curves of the log-ratio and the dense triplet loss and of their slopes.",
+    ),
+]
+
+LIVE = """
+## Widgets
+
+Live in JupyterLab, and here as `python tutorials/images/make_widgets.py` found them there. Beside
+the names above, `glyphs` are three characters to learn and six unseen ones, `images` those of `x`,
+`few` 25 images of five classes, and `generator` has learned to make embeddings like `x`.
+"""
+
 OTHERS = """
 ## Not pictures, but for pictures
 
@@ -353,7 +428,11 @@ def page() -> str:
             parts.append(f"\n### {picture.title}\n\n{picture.see}\n")
             parts.append(f"\n```python\n{picture.code}\n```\n")
             parts.append(f"\n![{picture.title}](images/gallery/{picture.file})\n")
-    return "".join([*parts, OTHERS])
+    parts += [OTHERS, LIVE]
+    for widget in WIDGETS:
+        parts.append(f"\n### {widget.name}\n\n{widget.do}\n\n`{widget.code}`\n")
+        parts.append(f"\n![{widget.alt}](images/widgets/{widget.name}.png)\n")
+    return "".join(parts)
 
 
 def main() -> None:

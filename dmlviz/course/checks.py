@@ -22,7 +22,10 @@ def values(function: Function, exercise: Exercise, cases: Sequence[Case]) -> Non
 
 
 def gradients(function: Function, exercise: Exercise, cases: Sequence[Case]) -> None:
-    """Autograd finds the slope that the function really has: no part of it was cut off."""
+    """Autograd finds the slope that the function really has: no part of it was cut off.
+
+    A wrong loss passes, if its gradient is that of the wrong loss: what is right is for `values`.
+    """
     for case in cases:
         came = asking.answer("gradient", function, exercise, case, asking.of_gradient)
         title = f"{exercise.name}, its gradient: {case.name}"
@@ -41,7 +44,7 @@ def gradients(function: Function, exercise: Exercise, cases: Sequence[Case]) -> 
                 came=f"{words.show(came['along'])}, what autograd says of it",
                 hint="is a part of the formula cut off from the graph (.detach(), .item(), .data)?",
             )
-    print(f"✓ {exercise.name}: the right gradient on {_count(cases)}")
+    print(f"✓ {exercise.name}: its gradient fits its own values on {_count(cases)}")
 
 
 def edges(function: Function, exercise: Exercise, cases: Sequence[Case]) -> None:
@@ -148,7 +151,8 @@ def _check_gradient(title: str, came: dict[str, Any]) -> None:
             expected="a finite gradient",
             came="nan or infinity",
             hint="a square root has no derivative at 0, and each point is at distance 0 from "
-            "itself: torch.cdist knows that, or add a tiny number under the root",
+            "itself: torch.cdist knows that, or add a tiny number under the root; and where an "
+            "e^z overflows its gradient is nan, even if torch.where drops it",
         )
 
 

@@ -88,18 +88,23 @@ def _anchor(
     divide: Callable[[Tensor], tuple[Any, Any]] = parts,
     join: Callable[[Tensor], Tensor] = lambda h: h.sum(dim=0),
     factor: Callable[[float], float] = lambda alpha: 1.0,
+    masked: float = 0,
+    empty: tuple[float, float] = (1, 1),
 ) -> Any:
-    """The plain loss, `log(change(join(e^z)))` of each proxy, with one part of it replaced."""
+    """The plain loss, `log(change(join(e^z)))` of each proxy, with one part of it replaced.
+
+    `masked` stands for the e^z that should not count, `empty` for an empty sum without its "1 +"
+    in the logarithms of the two parts: log 1 leaves it out.
+    """
 
     def loss(x: Tensor, y: Tensor, p: Tensor, delta: float, alpha: float) -> Tensor:
         s = points(x) @ proxies(p).T
         positive = F.one_hot(y, len(p)).bool()
         present, everything = divide(positive)
-        h_pull = torch.where(positive, pull(s, delta, alpha).exp(), 0)
-        h_push = torch.where(negatives(positive), push(s, delta, alpha).exp(), 0)
-        pulls, pushes = (change(join(h)) for h in (h_pull, h_push))
-        # The logarithm of an empty sum without its "1 +" is left out.
-        pulled, pushed = (torch.where(v > 0, v, 1).log().sum() for v in (pulls, pushes))
+        h_pull = torch.where(positive, pull(s, delta, alpha).exp(), masked)
+        h_push = torch.where(negatives(positive), push(s, delta, alpha).exp(), masked)
+        sums = zip(map(change, map(join, (h_pull, h_push))), empty, strict=True)
+        pulled, pushed = (torch.where(v > 0, v, instead).log().sum() for v, instead in sums)
         return factor(alpha) * (pulled / present + pushed / everything)
 
     return loss
@@ -135,6 +140,10 @@ PROXY_ANCHOR = Exercise(
             divide=lambda positive: (1, 1)
         ),
         "the “1 +” in the logarithms is missing": _anchor(lambda h: h),
+        "the “1 +” in the logarithms is missing, and log 0 is minus infinity where a proxy has no "
+        "positives": _anchor(lambda h: h, empty=(0, 0)),
+        "the “1 +” in the logarithms is missing, and log 0 is minus infinity where a proxy has no "
+        "negatives": _anchor(lambda h: h, empty=(1, 0)),
         "δ has the wrong sign in both exponents: -α (s - δ) and α (s + δ)": _anchor(
             pull=lambda s, d, a: -a * (s + d), push=lambda s, d, a: a * (s - d)
         ),
@@ -163,6 +172,10 @@ PROXY_ANCHOR = Exercise(
         "inside the logarithms stand means over the batch; they are sums": _anchor(
             join=lambda h: h.mean(dim=0)
         ),
+        "the sums run over the proxies of an image, dim=1 (the wrong axis); they run over the "
+        "images of a proxy, dim=0": _anchor(join=lambda h: h.sum(dim=1)),
+        "the mask stands inside the exponential: e⁰ = 1 is counted for every image that should not "
+        "count": _anchor(masked=1),
         "this sums over the proxies for each image (the wrong axis): each proxy sums over the "
         "images of the batch": _each_image,
     },
@@ -172,7 +185,7 @@ OVERFLOW = (
     "e^z overflows to infinity where z is large: torch.logsumexp computes the logarithm of a sum "
     "of exponentials without it, and the 1 is one more term, e⁰"
 )
-LARGE_ALPHA = replace(PROXY_ANCHOR, mistakes={OVERFLOW: _anchor()})
+LARGE_ALPHA = replace(PROXY_ANCHOR, mistakes={OVERFLOW: _anchor()}, nan=OVERFLOW)
 OF_PROXIES = Exercise(
     "proxy_anchor of the proxies",
     lambda p, x, y, delta, alpha: losses.proxy_anchor(x, y, p, delta, alpha),

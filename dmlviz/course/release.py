@@ -30,6 +30,7 @@ def released(instructor: NotebookNode) -> NotebookNode:
         from nbgrader import preprocessors as step
 
         notebook = nbformat.from_dict(instructor)
+        notebook.metadata.pop("dmlviz", None)  # of which code the outputs are: the copy has none
         resources: dict[str, Any] = {}
         for make in (
             step.LockCells,

@@ -102,23 +102,28 @@ def _diagnosis(
     exercise: Exercise, cases: Sequence[Case], came: list[Any], expected: list[Any]
 ) -> str:
     """The mistake that explains every answer, if there is one."""
-    if any(_is_number(v) and math.isnan(v) for answer in came for v in flat(answer).values()):
-        return (
-            "nan is no number: is 0 divided by 0, infinity by infinity, or one taken from the "
-            "other, or multiplied by 0?"
-        )
     for words, wrong in exercise.mistakes.items():
         if all(
-            same(answer, plain(wrong(*case.arguments)))
+            same(_spelt(answer), _spelt(plain(wrong(*case.arguments))))
             for case, answer in zip(cases, came, strict=True)
         ):
             return words
+    if any("nan" in _spelt(answer).values() for answer in came):
+        return exercise.nan
     pairs = list(zip(came, expected, strict=True))
     if len(pairs) > 1 and all(_is_number(v) and _is_number(e) and e for v, e in pairs):
         factors = [v / e for v, e in pairs]
         if all(close(f, factors[0]) for f in factors) and factors[0]:
             return f"it is {factors[0]:.4g} times what is expected, every time: a constant factor"
-    return "compare with two loops over a batch of four points, by hand"
+    return exercise.hint
+
+
+def _spelt(answer: Any) -> dict[str, Any]:
+    """The leaves, nan and infinity as words, so that a mistake may give them, too."""
+    return {
+        place: str(value) if _is_number(value) and not math.isfinite(value) else value
+        for place, value in flat(answer).items()
+    }
 
 
 def _shape(value: Any) -> str:

@@ -48,13 +48,18 @@ def noisy_batch(seed: int, *, alpha: float = 4.0, n: int = 12, classes: int = 4)
     return Case(name, (s, y, wrong, DELTA, alpha))
 
 
-def _share(part: Callable[[Tensor, Tensor], Any], *, pushes: bool = False) -> Any:
-    """`part(the pull on each image, which are wrong)`."""
+def _own(g: Tensor, y: Tensor) -> Tensor:
+    return -g.gather(1, y[:, None])[:, 0]
+
+
+def _share(
+    part: Callable[[Tensor, Tensor], Any], *, felt: Callable[[Tensor, Tensor], Tensor] = _own
+) -> Any:
+    """`part(the pull on each image, which are wrong)`; the pull is `felt(G, y)`."""
 
     def share(s: Tensor, y: Tensor, wrong: Tensor, delta: float, alpha: float) -> float:
         g = similarity_gradient(s, y, delta, alpha)
-        pull = g.abs().sum(dim=1) if pushes else -g.gather(1, y[:, None])[:, 0]
-        return float(part(pull, wrong))
+        return float(part(felt(g, y), wrong))
 
     return share
 
@@ -71,7 +76,12 @@ WRONG_SHARE = Exercise(
             _share(lambda pull, wrong: wrong.double().mean())
         ),
         "the pushes of the other proxies are in it as well: the pull on an image is its entry at "
-        "the proxy of its label": _share(_of_all, pushes=True),
+        "the proxy of its label": _share(_of_all, felt=lambda g, y: g.abs().sum(dim=1)),
+        "all of G is summed: the pull on an image is one entry of it, that at the proxy of its "
+        "label": _share(_of_all, felt=lambda g, y: g.sum(dim=1)),
+        "this is the pull on wrong labels, undivided: divide by the whole pull": _share(
+            lambda pull, wrong: pull[wrong].sum()
+        ),
         "this is the pull on wrong labels by that on right ones; divide by the whole pull": _share(
             lambda pull, wrong: pull[wrong].sum() / pull[~wrong].sum()
         ),

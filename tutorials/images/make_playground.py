@@ -18,12 +18,16 @@ from browser import jupyter
 
 PLAYGROUND = """
 from dmlviz import datasets, losses, widgets
-images = datasets.load("glyphs", "train")
-loss = losses.TripletLoss(margin=0.05)
+glyphs = datasets.load("glyphs", "train")
+words = ["DIGIT SEVEN", "COMMERCIAL AT", "BLACK HEART SUIT"]  # to learn; then six unseen ones
+words += ["NUMBER SIGN", "DIGIT ZERO", "DIGIT THREE", "POUND SIGN", "INFINITY", "HOUSE"]
+images = datasets.OfClasses(glyphs, [glyphs.classes.index(word) for word in words])
+loss = losses.ContrastiveLoss(margin=0.2)
 live = widgets.TrainingPlayground(images, loss, versus=loss)
 live
 """
-APART, STEPS, MOVED = 5, 200, 60  # steps from frame to frame, in all, until the slider moves
+APART, STEPS, MOVED = 5, 200, 80  # steps from frame to frame, in all, until the slider moves
+MOVES, TO = 8, 1.0  # frames in which it moves, and the margin at their end
 WIDTH = 640
 
 
@@ -46,11 +50,13 @@ def main() -> None:
 
 
 def film(notebook: jupyter.Notebook, live: jupyter.Widget) -> list[Image.Image]:
-    """A frame every few steps; half-way the margin of the left network goes up."""
+    """A frame every few steps; when both networks have learned, the left margin goes up."""
     frames = [picture(live)]
+    slider = notebook.python("[live.controls['margin'].value, live.controls['margin'].step]")
+    presses = round((TO - slider[0]) / slider[1] / MOVES)
     for step in range(APART, STEPS + 1, APART):
-        if MOVED <= step < MOVED + 12 * APART:
-            for _ in range(4):
+        if MOVED <= step < MOVED + MOVES * APART:
+            for _ in range(presses):
                 live.handle("margin").press("ArrowRight")
         notebook.execute(f"live.step({APART})")
         live.page.wait_for_timeout(150)
