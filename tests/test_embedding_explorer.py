@@ -11,13 +11,14 @@ import pytest
 import torch
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.markers import MarkerStyle
 from PIL import Image
 
 from dmlviz import evaluation
 from dmlviz.history import History, Snapshot
-from dmlviz.plots.style import ANCHOR, NEGATIVE, POSITIVE
+from dmlviz.plots.style import ANCHOR, CLASS_MARKERS, NEGATIVE, POSITIVE
 from dmlviz.widgets import EmbeddingExplorer
-from dmlviz.widgets.browser_traits import one_module
+from dmlviz.widgets.browser_traits import STATIC, one_module
 
 N, D, CLASSES = 60, 6, 12
 
@@ -558,6 +559,40 @@ def test_a_broken_image_keeps_nobody_from_the_live_widget():
     assert "application/vnd.jupyter.widget-view+json" in data
     assert "image/png" not in data
     assert "cannot be decoded" in explorer._message
+
+
+def legend_marks(ax):
+    """Marks by the names in the legend: outlines of points."""
+    handles = zip(ax.get_legend().texts, ax.get_legend().legend_handles, strict=True)
+    return {
+        text.get_text(): handle.get_marker()
+        if hasattr(handle, "get_marker")
+        else handle.get_paths()[0].vertices.round(3).tolist()
+        for text, handle in handles
+    }
+
+
+def outline(marker):
+    style = MarkerStyle(marker)
+    path = style.get_path().transformed(style.get_transform())
+    return path.vertices.round(3).tolist()
+
+
+def test_a_diamond_is_a_proxy_and_never_a_class_beside_proxies():
+    x, y = cloud(classes=8)
+    proxies = np.stack([x[y == c].mean(axis=0) for c in range(8)])
+    plain, beside = (EmbeddingExplorer(x, labels=y, proxies=p) for p in (None, proxies))
+    assert plain._scene["style"]["markers"] == list(CLASS_MARKERS)
+    page = beside._scene["style"]["markers"]
+    assert "D" not in page
+    known = (STATIC / "sprites.js").read_text(encoding="utf-8").split("};")[0]
+    assert all(re.search(rf'^  "?{re.escape(m)}"?: ', known, re.M) for m in page)
+    # As in plots.embedding_map, the class takes a triangle to the left.
+    assert legend_marks(plain.static(0).axes[0])["class 3"] == outline("D")
+    marks = legend_marks(beside.static(0).axes[0])
+    assert marks["proxy"] == "D"
+    assert marks["class 3"] == outline("<")
+    assert all(marks[f"class {c}"] == outline(CLASS_MARKERS[c]) for c in range(8) if c != 3)
 
 
 # --- the page's code ------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import torch
 from pytorch_metric_learning import losses as pml
 
 from dmlviz import losses
-from dmlviz.plots.forces import owns_proxies, profile
+from dmlviz.plots.forces import configuration, forces, in_the_plane, owns_proxies, profile
 
 LOSSES = [
     losses.ContrastiveLoss(),
@@ -50,3 +50,36 @@ def test_the_errors_of_a_loss_come_through():
     assert not owns_proxies(Broken())
     with pytest.raises(RuntimeError, match="out of luck"):
         profile(Broken(), torch.tensor([0.5]), positive=True)
+
+
+def test_a_loss_of_many_classes_has_three_in_the_plane():
+    x, y, proxies = configuration("mixed")
+    for cls in (pml.ProxyNCALoss, pml.ProxyAnchorLoss, pml.SoftTripleLoss):
+        many, three = (
+            forces(in_the_plane(cls(n, d), proxies), x, y) for n, d in ((200, 64), (3, 2))
+        )
+        assert many[0] == pytest.approx(three[0])
+        torch.testing.assert_close(many[1], three[1])
+
+
+def test_several_centres_of_a_class_lie_in_a_fan_around_its_proxy():
+    _, _, proxies = configuration()
+    loss = pml.SubCenterArcFaceLoss(num_classes=200, embedding_size=64)
+    centres = in_the_plane(loss, 2 * proxies).W.detach().T.unflatten(0, (3, 3))  # class, centre
+    torch.testing.assert_close(centres[:, 1], proxies)
+    unit = torch.nn.functional.normalize(centres, dim=2)
+    cosine = (unit * proxies[:, None]).sum(dim=2)
+    assert torch.rad2deg(cosine[:, [0, 2]].acos()).flatten().tolist() == pytest.approx(
+        [19.8] * 6, abs=0.1
+    )
+
+
+def test_a_loss_that_gives_a_plain_zero_exerts_no_force():
+    class Nothing(torch.nn.Module):
+        def forward(self, embeddings, labels):
+            return 0
+
+    x, y, _ = configuration()
+    value, force = forces(Nothing(), x, y)
+    assert (value, force.abs().max().item()) == (0, 0)
+    assert profile(Nothing(), torch.tensor([0.5, 0.7]), positive=True)[1].tolist() == [0, 0]

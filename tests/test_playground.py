@@ -1,6 +1,8 @@
 """The training playground without a browser: it trains, listens, and says what is wrong."""
 
+import threading
 import time
+from operator import attrgetter
 
 import numpy as np
 import pytest
@@ -105,11 +107,45 @@ def test_an_error_in_training_shows_in_the_widget_and_is_raised(playground):
     while "out of" not in live.message.value and time.monotonic() < end:
         time.sleep(0.02)
     assert "out of &lt;images&gt;" in live.message.value
+    (shown,) = live.widget.children[-1].outputs
+    assert shown["name"] == "stderr"
+    assert "Traceback" in shown["text"]
+    assert shown["text"].endswith("RuntimeError: out of <images>\n")
     with pytest.raises(RuntimeError, match="out of"):
         live.pause()
+    with pytest.raises(RuntimeError, match="out of"):
+        live._guard(live.step)  # its button
+    assert "in step" in live.widget.children[-1].outputs[0]["text"]
+    del live.training.loss.forward
+    live.step()  # goes on
+    assert (live.message.value, live.widget.children[-1].outputs) == ("", ())
+
+
+def test_an_error_of_the_first_step_outlives_the_click_that_started_it(playground):
+    live = playground(losses.TripletLoss(0.4))
+    live.run.step = lambda _: 1 / 0
+
+    def start():
+        live.play()
+        with pytest.raises(ZeroDivisionError):
+            live.run.wait(1)
+
+    live._guard(start)  # the click ends well, and later than the thread
+    assert "ZeroDivisionError" in live.message.value
     live.reset()
-    live.step()
-    assert live.message.value == ""
+    assert (live.message.value, live.widget.children[-1].outputs) == ("", ())
+
+
+@pytest.mark.parametrize("close", ["close", "widget.close"])
+def test_closed_it_leaves_no_thread(playground, close):
+    live = playground(losses.TripletLoss(0.4))
+    live.play()
+    live.run.wait(2)
+    assert "dmlviz-playground" in [thread.name for thread in threading.enumerate()]
+    attrgetter(close)(live)()
+    assert "dmlviz-playground" not in [thread.name for thread in threading.enumerate()]
+    with pytest.raises(RuntimeError, match="ended"):
+        live.play()
 
 
 def test_the_proxies_are_three_in_the_plane_and_the_loss_is_left_alone(playground):

@@ -32,27 +32,49 @@ def in_the_plane(loss: nn.Module, proxies: Tensor) -> nn.Module:
     """A copy of `loss` with the given proxies `(C, D)`, or just a copy if it owns none.
 
     A loss made for 200 classes in 64 dimensions can so be looked at with three in the plane. Works
-    for `.proxies` `(C, D)` and for pytorch-metric-learning's `.W` `(D, C)`.
+    for `.proxies` `(C, D)` and for pytorch-metric-learning's `.W` and `.fc` `(D, C)`. Where a class
+    has several centres, they lie in a fan around its proxy.
     """
     small = copy.deepcopy(loss).double()
-    name = next((n for n in ("proxies", "W") if hasattr(small, n)), None)
+    name = _name_of_proxies(loss)
     if name is None:
         return small
-    values = proxies if name == "proxies" else proxies.T.contiguous()
+    centres = getattr(loss, "sub_centers", getattr(loss, "centers_per_class", 1))
+    values = _fan(proxies, centres) if centres > 1 else proxies
+    values = values if name == "proxies" else values.T.contiguous()
     setattr(small, name, nn.Parameter(values.clone()))
-    setattr(small, "num_classes", len(proxies))  # noqa: B010 - pytorch-metric-learning reads it
+    # What pytorch-metric-learning reads:
+    setattr(small, "num_classes", len(proxies))  # noqa: B010
+    if hasattr(small, "proxy_labels"):
+        setattr(small, "proxy_labels", torch.arange(len(proxies)))  # noqa: B010
     return small
 
 
 def owns_proxies(loss: nn.Module) -> bool:
     """Whether the loss compares samples with a parameter of its own instead of each other."""
-    return hasattr(loss, "proxies") or hasattr(loss, "W")
+    return _name_of_proxies(loss) is not None
+
+
+def _name_of_proxies(loss: nn.Module) -> str | None:
+    return next(
+        (n for n in ("proxies", "W", "fc") if isinstance(getattr(loss, n, None), Tensor)), None
+    )
+
+
+def _fan(proxies: Tensor, centres: int) -> Tensor:
+    """Several centres around each proxy, `(C * centres, D)`, up to 20° to either side."""
+    proxies = nn.functional.normalize(proxies)
+    other = proxies.roll(1, dims=0)
+    across = other - (other * proxies).sum(dim=1, keepdim=True) * proxies
+    turn = torch.linspace(-0.36, 0.36, centres, dtype=proxies.dtype)[:, None]
+    side = nn.functional.normalize(across)[:, None]
+    return (proxies[:, None] + turn * side).flatten(0, 1)
 
 
 def forces(loss: nn.Module, embeddings: Tensor, labels: Tensor) -> tuple[float, Tensor]:
     """The loss of a batch, and the force -∂l/∂x on each embedding along the sphere, `(N, D)`."""
     x = embeddings.detach().clone().requires_grad_()
-    value = loss(x, labels)
+    value = loss(x, labels) + 0 * x.sum()  # where nothing counts, some losses give a plain 0
     (gradient,) = torch.autograd.grad(value, x)
     unit = nn.functional.normalize(x.detach())
     along = gradient - (gradient * unit).sum(dim=1, keepdim=True) * unit
@@ -80,14 +102,14 @@ def profile(loss: nn.Module, positions: Tensor, *, positive: bool) -> tuple[Tens
     def by_similarity(s: Tensor) -> Tensor:
         zero, rest = 0 * s, (1 - s * s).clamp_min(1e-12).sqrt()
         x = torch.stack([s, zero, zero, rest] if positive else [zero, s, zero, rest])[None]
-        return small(x, torch.tensor([0]))
+        return small(x, torch.tensor([0])) + 0 * s
 
     def by_distance(d: Tensor) -> Tensor:
         zero, one = 0 * d, 1 + 0 * d
         d_positive, d_negative = (d, one) if positive else (one, d)
         # Anchor in the middle, so that the positive as an anchor changes little.
         x = torch.stack([_on_one_side(-d_positive), _on_one_side(zero), _on_one_side(d_negative)])
-        return small(x, torch.tensor([0, 0, 1]))
+        return small(x, torch.tensor([0, 0, 1])) + 0 * d
 
     value = by_similarity if owns_proxies(loss) else by_distance
     try:  # all positions in one go: many times as fast

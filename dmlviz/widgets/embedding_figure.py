@@ -79,7 +79,7 @@ def draw_map(
         y = scene.labels.numbers
         points(~np.isin(y, scene.coloured), color=QUIET, s=size / 2, alpha=0.6)
         for i, c in enumerate(scene.coloured):
-            look = {"edgecolors": class_edge(i), **class_style(i)}
+            look = {"edgecolors": class_edge(i), **class_style(i), "marker": scene.markers[i]}
             points(y == c, label=_short(scene.labels.names[c], 24), **look)
     if space.proxy_places is not None:
         p = space.proxy_places[space.at(t)]

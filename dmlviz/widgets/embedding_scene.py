@@ -28,6 +28,7 @@ class Scene:
         labels: classes, or None where there is only a continuous label.
         continuous: a continuous label, or None.
         coloured: which of `labels.names` are coloured, at most eight.
+        markers: of the coloured classes; no diamonds where these are proxies.
         thumbnails: None without images.
         colours: what there is to colour by.
     """
@@ -58,6 +59,8 @@ class Scene:
             places = positions if len(read) == 1 or positions is None else positions[i]
             own = proxies if i == 0 else None  # they are those of the first embedding
             self.spaces.append(Space(title, r.vectors, metric, self.labels, shown, own, places))
+        taken = any(space.proxy_places is not None for space in self.spaces)
+        self.markers = [m.replace("D", "<") if taken else m for m in style.CLASS_MARKERS]
 
     def search(self, row: int | None, k: int, t: int) -> list[Found]:
         """The neighbours of a row in each space."""
@@ -115,7 +118,7 @@ class Scene:
             "coloured": self.coloured,
             "style": {
                 "classes": style.CLASS_COLORS,
-                "markers": style.CLASS_MARKERS,
+                "markers": self.markers,
                 "right": style.POSITIVE,
                 "wrong": style.NEGATIVE,
                 "anchor": style.ANCHOR,

@@ -1,5 +1,6 @@
 """What a ForceField is given, made angles: points and proxies on the unit circle, in degrees."""
 
+import inspect
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,10 +37,32 @@ class Given(NamedTuple):
     labels: Tensor
 
 
-def read_field(loss: Any, embeddings: Any, labels: Any, proxies: Any) -> Given:
-    """The arguments of a `ForceField`, checked; without embeddings, `configuration("mixed")`."""
+# What else losses are called with, where others take labels.
+_INSTEAD_OF_LABELS = {
+    "source": "it compares embeddings of a target and a source model; widgets.TransferExplorer "
+    "shows what such a loss does",
+    "label_distances": "its labels are continuous; widgets.RatioExplorer shows what such a loss "
+    "does",
+    "ref_emb": "it compares two views of each image; give the loss inside it, if there is one",
+}
+
+
+def check_called_with_labels(loss: Any) -> None:
+    """Raise unless the loss is a module that may be called as `loss(embeddings, labels)`."""
     if not isinstance(loss, nn.Module):
         raise TypeError(f"loss must be a module called as loss(embeddings, labels), got {loss!r}")
+    asked = list(inspect.signature(loss.forward).parameters)
+    for other in asked[1:2]:
+        if other in _INSTEAD_OF_LABELS:
+            raise TypeError(
+                f"loss must be called as loss(embeddings, labels), but {type(loss).__name__} is "
+                f"called as loss({', '.join(asked[:2])}): {_INSTEAD_OF_LABELS[other]}"
+            )
+
+
+def read_field(loss: Any, embeddings: Any, labels: Any, proxies: Any) -> Given:
+    """The arguments of a `ForceField`, checked; without embeddings, `configuration("mixed")`."""
+    check_called_with_labels(loss)
     x, y, p = configuration()
     if embeddings is not None:
         x, y, p = embeddings, read_labels(labels), proxies

@@ -42,7 +42,7 @@ class LiveRun:
         self.steps, self.error = 0, None
         self._playing, self._ended = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
-        self._lock = threading.RLock()  # one step at a time, from whichever thread
+        self.lock = threading.RLock()  # one step at a time, from whichever thread
         older = _RUNNING.pop(name, None)
         if older is not None:
             older.close()
@@ -69,20 +69,21 @@ class LiveRun:
         """Stop after the step under way."""
         self._playing.clear()
         _share_time()
-        with self._lock:  # wait for it
+        with self.lock:  # wait for it
             pass
 
     def once(self, steps: int = 1) -> None:
         """Do so many steps now, on the calling thread, and draw; an error is raised."""
+        self.error = None  # of an earlier start
         for _ in range(steps):
-            with self._lock:
+            with self.lock:
                 self.step(dict(self.params))
                 self.steps += 1
         self.draw()
 
     def draw(self) -> None:
         """Draw the present state, and not one half-way through a step of another thread."""
-        with self._lock:
+        with self.lock:
             self.frame()
 
     def wait(self, steps: int, seconds: float = 60) -> None:
@@ -113,7 +114,7 @@ class LiveRun:
             while not self._ended.is_set():
                 if not self._playing.wait(timeout=0.2):
                     continue
-                with self._lock:
+                with self.lock:
                     if self._ended.is_set() or not self._playing.is_set():
                         continue
                     self.step(dict(self.params))

@@ -1,6 +1,7 @@
 """LossExplorer: turn a loss's hyper-parameters, and watch the forces that it puts on points."""
 
 import copy
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -17,10 +18,22 @@ from dmlviz.plots.forces import (
     pull_and_push,
 )
 from dmlviz.plots.style import NEGATIVE, POSITIVE, plain
-from dmlviz.widgets.controls import controls_for
+from dmlviz.widgets.controls import stops
 from dmlviz.widgets.explorer import Explorer
 from dmlviz.widgets.force_field import ForceField
+from dmlviz.widgets.force_inputs import check_called_with_labels
+from dmlviz.widgets.hyperparameters import controls_for, set_hyperparameter
 from dmlviz.widgets.view import FigureView, as_png
+
+# Losses of pytorch-metric-learning that ask for more than a batch of points that may be dragged.
+_NEEDS = {
+    "CrossBatchMemory": "a memory of earlier batches; give the loss inside it",
+    "DynamicSoftMarginLoss": "a histogram of earlier batches",
+    "HistogramLoss": "points of which no two coincide: its histogram ends just below s = 1",
+    "ManifoldLoss": "meta-classes that it draws at random, and no labels",
+    "SmoothAPLoss": "as many images of every class as there are classes",
+    "VICRegLoss": "two views of each image, and no labels",
+}
 
 
 class State(NamedTuple):
@@ -40,33 +53,50 @@ class LossExplorer(Explorer):
     is not changed.
 
     Args:
-        loss: any loss of the library, or of pytorch-metric-learning with numeric attributes.
+        loss: any loss called as `loss(embeddings, labels)`, of the library or of
+            pytorch-metric-learning, with numeric hyper-parameters, which are its public numeric
+            attributes but sizes, counts and epsilons.
         points: which configuration to start with, "mixed", "sorted" or "collapsed".
 
     Attributes:
         field: the `ForceField`, whose angles may be read and set.
+
+    Raises:
+        TypeError: for a loss that is called otherwise; the words name the explorer that shows it.
+        ValueError: for one without hyper-parameters, or that a few points do not suffice for.
     """
 
     def __init__(self, loss: nn.Module, *, points: str = "mixed") -> None:
-        self.loss = copy.deepcopy(loss)
+        check_called_with_labels(loss)
+        name = type(loss).__name__
+        if name in _NEEDS:
+            raise ValueError(f"{name} cannot be explored: it needs {_NEEDS[name]}")
         controls = controls_for(loss)
         if not controls:
             raise ValueError(
-                f"{type(loss).__name__} has no numeric hyper-parameter that a slider could move, "
-                "such as margin, alpha or temperature"
+                f"{name} itself has no numeric hyper-parameter that a slider could move, such as "
+                "margin, alpha or temperature; ForceField shows forces without sliders"
             )
         controls["points"] = ipywidgets.Dropdown(
             options=["mixed", "sorted", "collapsed"], value=points, description="points"
         )
+        self.loss = copy.deepcopy(loss)
         x, y, proxies = configuration(points)
-        self.field = ForceField(self.loss, x, y, proxies=proxies)
-        self.field.layout.width = "390px"
-        super().__init__(
-            controls,
-            self._build_view(),
-            "Look for: which points feel no force? What is the loss blind to when all collapse?",
-            beside=self.field,
-        )
+        try:
+            self.field = ForceField(self.loss, x, y, proxies=proxies)
+            self.field.layout.width = "390px"
+            super().__init__(
+                controls,
+                self._build_view(),
+                "Look for: which points feel no force? What is the loss blind to when all "
+                "collapse?",
+                beside=self.field,
+            )
+        except Exception as error:
+            raise ValueError(
+                f"{name} cannot be explored: called as loss(embeddings, labels) with a few points "
+                f"of the plane it fails, {type(error).__name__}: {error}"
+            ) from error
 
     def compute(self, *, points: str, **hyperparameters: float) -> State:  # type: ignore[override]
         """The loss and its profiles, which `points` leaves as they are."""
@@ -88,21 +118,22 @@ class LossExplorer(Explorer):
         self.field.angles, self.field.proxy_angles = dragged
         return visited
 
-    def static(self) -> Figure:
-        """Force field and profile at both ends and the present value of the last control."""
-        name = [n for n in self.controls if n != "points"][-1]
-        control = self.controls[name]
-        ends = (
-            [o[1] for o in control.options]
-            if hasattr(control, "options")
-            else [control.min, control.max]
-        )
-        values = sorted({ends[0], control.value, ends[-1]})
-        figure = Figure(figsize=(3.1 * len(values), 5.4), layout="constrained")
-        x, y, proxies = configuration(self.params["points"])
+    def static(self, points: str | None = None, **values: Sequence[float]) -> Figure:
+        """Force field and profile for a few values of one control.
+
+        Args:
+            points: the configuration; None: the present one.
+            **values: `name=(first, second, …)`; without any, the last control at both ends and at
+                its present value.
+        """
+        name, chosen = values.popitem() if values else self._ends()
         hyperparameters = {n: v for n, v in self.params.items() if n != "points"}
-        axes = figure.subplots(2, len(values), squeeze=False, height_ratios=(3, 2))
-        for ax, below, value in zip(*axes, values, strict=True):
+        if values or name not in hyperparameters:
+            raise ValueError(f"give values of one control out of: {', '.join(hyperparameters)}")
+        figure = Figure(figsize=(3.1 * max(len(chosen), 2), 5.4), layout="constrained")
+        x, y, proxies = configuration(points or self.params["points"])
+        axes = figure.subplots(2, len(chosen), squeeze=False, height_ratios=(3, 2))
+        for ax, below, value in zip(*axes, chosen, strict=True):
             loss = self._with(hyperparameters | {name: value})
             force_field(loss, x, y, proxies=proxies, ax=ax)
             ax.set_title(f"{name} = {value:.3g}: {ax.get_title()}", fontsize=9)
@@ -112,6 +143,13 @@ class LossExplorer(Explorer):
         figure.legend(lines, words, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
         figure.suptitle(self.field.key, fontsize=9)
         return figure
+
+    def _ends(self) -> tuple[str, Sequence[float]]:
+        """The last control but the points, its ends and its present value."""
+        name = [n for n in self.controls if n != "points"][-1]
+        control = self.controls[name]
+        reach = stops(control)
+        return name, sorted({reach[0], control.value, reach[-1]})
 
     def _changed(self, change: Any) -> None:
         if change.owner is self.controls["points"]:
@@ -123,7 +161,7 @@ class LossExplorer(Explorer):
         """A copy of the loss with other hyper-parameters: `compute` touches nothing."""
         loss = copy.deepcopy(self.loss)
         for name, value in hyperparameters.items():
-            setattr(loss, name, value)
+            set_hyperparameter(loss, name, value)
         return loss
 
     def _build_view(self) -> FigureView:

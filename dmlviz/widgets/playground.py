@@ -1,11 +1,13 @@
 """TrainingPlayground: a small network trains while you watch and change the rules."""
 
+import traceback
 from typing import Any
 
 import ipywidgets
 from matplotlib.figure import Figure
 
-from dmlviz.widgets.controls import Controlled, controls_for
+from dmlviz.widgets.controls import Controlled
+from dmlviz.widgets.hyperparameters import controls_for
 from dmlviz.widgets.live import LiveRun
 from dmlviz.widgets.playground_panels import PROXIES, Picture, Space
 from dmlviz.widgets.small_training import RANDOM, SmallTraining, small_images, small_methods
@@ -27,7 +29,8 @@ class TrainingPlayground(Controlled):
     hyper-parameters, the learning rate, what a batch is made of, and the method itself take effect
     in mid-run. With `versus` two networks of one seed train side by side, step by step.
 
-    Training runs on a thread of its own; showing another playground ends it.
+    Training runs on a thread of its own; closing the widget, or making another playground, ends it.
+    An error in it shows in words and, below, with its traceback.
 
     Args:
         dataset: training images, `.image`-like items with `.targets` and `.classes`.
@@ -74,8 +77,10 @@ class TrainingPlayground(Controlled):
         )]  # fmt: skip
         common = ipywidgets.HBox(list(self._common.values()))
         hint = ipywidgets.HTML(f"<i>{LOOK_FOR}</i>")
+        self._trace = ipywidgets.Output(layout={"margin": "0"})
         rows = [ipywidgets.HBox(buttons), common, *self._rows, self.view.image, hint, self.message]
-        self.widget = ipywidgets.VBox(rows)
+        self.widget = ipywidgets.VBox([*rows, self._trace])
+        self.widget.observe(lambda _: self.close(), "comm")  # which a closed widget loses
         for row in (common, *self._rows):
             row.layout.flex_flow = "row wrap"
         self.reset()
@@ -210,12 +215,19 @@ class TrainingPlayground(Controlled):
         return float(self._common["turn"].value) if "turn" in self._common else 0.0
 
     def _frame(self) -> None:
-        if self.run.error is not None:
-            self._tell(self.run.error)
-            return
-        self.picture.move(self._turn())
+        if self.run.error is None:
+            self.picture.move(self._turn())
+            self.view.show()
         self._tell(None)
-        self.view.show()
+
+    def _tell(self, error: BaseException | None) -> None:
+        """An error in words and with its traceback; one of the training stays until a new start."""
+        with self.run.lock:
+            error = error or self.run.error
+            super()._tell(error)
+            lines = [] if error is None else traceback.format_exception(error)
+            stream = {"output_type": "stream", "name": "stderr", "text": "".join(lines)}
+            self._trace.outputs = (stream,) if lines else ()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """The live widget, and beside it the picture for readers without a kernel."""

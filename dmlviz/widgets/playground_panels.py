@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
@@ -17,14 +19,16 @@ from dmlviz.widgets.view import FigureView
 FIRST_RANGE = 50  # steps that the curves show at first; then twice as many, and so on
 OUTSIDE = 1.18  # where proxies stand, lest they hide the images
 LOSS = "#707070"  # darker than the gridlines
+CORNERS = ((-1, 1), (1, 1), (-1, -1), (1, -1))  # where the circle leaves room for a key
+SMALL, RIM, SHORT = 0.5, 1.5, 8  # a key picture's side, its outer edge, the longest name
 PROXIES = "◇ proxies: drawn outside the circle, lest they hide the images"
 
 
 class Space:
     """The training images where the network puts them, and the proxies.
 
-    A sphere is seen from the front, turned about its upright axis; what lies on its far side is
-    faint and small.
+    The key in the corners, an image of each class and its mark, stays as it is. A sphere is seen
+    from the front, turned about its upright axis; what lies on its far side is faint and small.
     """
 
     def __init__(self, ax: Axes, training: SmallTraining, *, named: bool = False) -> None:
@@ -40,6 +44,8 @@ class Space:
             self.front += ax.plot([], [], markersize=7, **look)
             diamond: dict[str, Any] = {"mfc": "none", "mec": CLASS_COLORS[i], "mew": 2}
             self.proxies += ax.plot([], [], "D", markersize=9, **diamond)
+        for corner, i in zip(CORNERS, range(len(self.front)), strict=False):
+            show_class(ax, corner, training.data.pictures[i], training.data.names[i], self.front[i])
         self.caption = ax.text(0.5, 1.02, "", transform=ax.transAxes, ha="center", fontsize=9)
         below: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 8.5}
         self.below = ax.text(0.5, -0.015, "", transform=ax.transAxes, **below)
@@ -65,6 +71,25 @@ class Space:
         recall = f"Recall@1: these images {100 * seen:.0f} %, unseen classes {100 * unseen:.0f} %"
         self.caption.set_text(f"{name}step {len(training.losses)}{last}\n{recall}")
         self.below.set_text("" if proxies is None else PROXIES)
+
+
+def show_class(
+    ax: Axes, corner: tuple[int, int], picture: np.ndarray, name: str, mark: Line2D
+) -> None:
+    """Say in a corner what a mark is: a picture of its class beside it, and a short name."""
+    height, width = np.array(picture.shape[:2]) / max(picture.shape[:2]) * SMALL
+    x, y = (side * (RIM - SMALL / 2) for side in corner)
+    extent = (x - width / 2, x + width / 2, y - height / 2, y + height / 2)
+    ax.imshow(picture, extent=extent, zorder=1, gid="key")
+    frame: dict[str, Any] = {"fill": False, "edgecolor": mark.get_color(), "linewidth": 2}
+    ax.add_patch(Rectangle((extent[0], extent[2]), width, height, **frame))
+    beside = Line2D([x - corner[0] * (SMALL / 2 + 0.13)], [y])
+    beside.update_from(mark)
+    beside.set_markersize(9)
+    ax.add_line(beside)
+    if len(name) <= SHORT:
+        place: dict[str, Any] = {"ha": "center", "va": "top" if corner[1] > 0 else "bottom"}
+        ax.text(x, y - corner[1] * (SMALL / 2 + 0.03), name, fontsize=7.5, **place)
 
 
 class Curves:

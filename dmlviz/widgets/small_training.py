@@ -4,7 +4,9 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from dmlviz.datasets import ClassBalancedBatchSampler, OfClasses
@@ -12,6 +14,8 @@ from dmlviz.evaluation import recall_at_k
 from dmlviz.methods import NovelClasses, Supervised
 from dmlviz.models import EmbeddingNet
 from dmlviz.plots.forces import in_the_plane
+from dmlviz.widgets.hyperparameters import set_hyperparameter
+from dmlviz.widgets.thumbnails import SIDE
 
 # As many classes as there are directions that point away from each other: a triangle's corners on
 # the circle, a tetrahedron's on the sphere.
@@ -21,12 +25,17 @@ MEASURE_EVERY = 10  # steps
 
 
 class SmallImages(NamedTuple):
-    """The images to train on, and those of other classes; all of them, as tensors."""
+    """The images to train on, and those of other classes; all of them, as tensors.
+
+    For people, `names` of the classes to train on, and a picture of each, `(height, width, 3)`.
+    """
 
     images: Tensor
     labels: Tensor
     unseen: Tensor
     unseen_labels: Tensor
+    names: list[str]
+    pictures: list[np.ndarray]
 
 
 def small_images(dataset: Any, unseen: Any, dimensions: int, seed: int) -> SmallImages:
@@ -42,7 +51,11 @@ def small_images(dataset: Any, unseen: Any, dimensions: int, seed: int) -> Small
         )
     train = OfClasses(dataset, range(classes))
     others = OfClasses(dataset, range(classes, needed)) if unseen is None else unseen
-    return SmallImages(*_stack(train, seed), *_stack(others, seed))
+    images, labels = _stack(train, seed)
+    rows = [_most_ordinary(images, labels == c) for c in range(classes)]
+    pictures = [_picture(train, images, row) for row in rows]
+    names = [str(name) for name in train.classes]
+    return SmallImages(images, labels, *_stack(others, seed), names, pictures)
 
 
 def small_methods(method: Any) -> dict[str, Supervised]:
@@ -113,7 +126,7 @@ class SmallTraining:
         """
         self.optimizer.param_groups[0]["lr"] = lr
         for name, value in hyperparameters.items():
-            setattr(self.loss, name, value)
+            set_hyperparameter(self.loss, name, value)
         rows = self._next_batch(per_class)
         self.model.train()
         loss = self.method(self.model, (self.data.images[rows], self.data.labels[rows]))
@@ -178,6 +191,29 @@ def _stack(dataset: Any, seed: int) -> tuple[Tensor, Tensor]:
         torch.manual_seed(seed)
         images = torch.stack([dataset[i][0] for i in range(len(dataset))])
     return images.contiguous(memory_format=torch.channels_last), dataset.targets
+
+
+def _most_ordinary(images: Tensor, of: Tensor) -> int:
+    """Of these images the one most like their mean, whatever its contrast."""
+    rows = of.nonzero().flatten()
+    x = images[rows].flatten(1)
+    x = nn.functional.normalize(x - x.mean(dim=1, keepdim=True))
+    return int(rows[(x @ x.mean(dim=0)).argmax()])
+
+
+def _picture(dataset: OfClasses, images: Tensor, row: int) -> np.ndarray:
+    """An image as bytes: as stored, or where the data set does not say, its tensor from 0 to 255.
+
+    At most 128 pixels wide and high.
+    """
+    if hasattr(dataset.dataset, "image"):
+        image = dataset.image(row).convert("RGB")
+    else:
+        x = images[row].mean(dim=0) if images.shape[1] != 3 else images[row].permute(1, 2, 0)
+        x = (x - x.min()) / (x.max() - x.min()).clamp(min=1e-9)
+        image = Image.fromarray((255 * x).byte().numpy()).convert("RGB")
+    image.thumbnail((SIDE, SIDE))
+    return np.asarray(image)
 
 
 def _small(method: Supervised, corners: Tensor) -> Supervised:

@@ -14,6 +14,7 @@ from typing import Any
 
 import ipywidgets
 import numpy as np
+import traitlets
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -31,6 +32,16 @@ def as_png(figure: Figure) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
+class NamedImage(ipywidgets.Image):
+    """An image whose `tooltip` is its name for those who cannot see it.
+
+    ipywidgets (8.1) has no alt text. The page makes a tooltip the image's `title`, which is a name,
+    but first it looks at a description, which its own `Image` lacks.
+    """
+
+    description = traitlets.Unicode(read_only=True).tag(sync=True)
+
+
 class FigureView:
     """Shows `figure` in `.image`; `show()` after the moving artists have changed.
 
@@ -43,7 +54,7 @@ class FigureView:
     def __init__(self, figure: Figure, moving: Sequence[Artist], alt: str) -> None:
         self.figure, self.moving = figure, list(moving)
         self.canvas = FigureCanvasAgg(figure)
-        self.image = ipywidgets.Image(format="jpeg")
+        self.image = NamedImage(format="jpeg", tooltip=alt)
         self.image.layout.max_width = "100%"
         self.alt = alt
         self._background: object | None = None

@@ -195,6 +195,7 @@ class Widget:
         self.box = page.locator(".widget-vbox:has(.widget-image)").nth(n)
         self.pictures = self.box.locator(".widget-image, .dmlviz-ff canvas")
         self.box.locator(".widget-image").wait_for(timeout=60_000)
+        self.box.locator(".noUi-handle").first.wait_for(timeout=60_000)
 
     def picture(self):
         return [picture.screenshot() for picture in self.pictures.all()]
@@ -214,10 +215,17 @@ class Widget:
         """Press a key on a slider's handle; returns the picture that follows."""
         return self._changed_by(lambda: self.handle(label).press(key))
 
-    def choose(self, option):
-        """Choose from the dropdown that offers it; returns the picture that follows."""
+    def move_every_slider(self, key="ArrowRight"):
+        """Press the key on each: every time another picture follows, and no error."""
+        for label in self.labels():
+            before = self.picture()
+            assert self.press(label, key) != before, label
+        assert self.caption() == ""
+
+    def choose(self, option, nth=0):
+        """Choose from the nth dropdown that offers it; returns the picture that follows."""
         offers = self.page.locator("option", has_text=option)
-        menu = self.box.locator("select").filter(has=offers).first
+        menu = self.box.locator("select").filter(has=offers).nth(nth)
         return self._changed_by(lambda: menu.select_option(option))
 
     def type(self, label, text):
@@ -238,7 +246,7 @@ class Widget:
         return self.box.locator(".widget-html").last.inner_text()
 
     def _changed_by(self, action):
-        before = self.pictures.evaluate_all(self.SHOWN)
+        before = eventually(lambda: self.pictures.evaluate_all(self.SHOWN), 30)
         action()
         eventually(lambda: self.pictures.evaluate_all(self.SHOWN) not in (None, before), 30)
         return self.picture()

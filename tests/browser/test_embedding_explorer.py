@@ -19,6 +19,11 @@ images = [Image.new("RGB", (20, 20), (i, 2 * i, 0)) for i in range(81)]
 options = {"metric": "euclidean", "k": 4, "height": 400}
 """
 ONE = "e = EmbeddingExplorer([x / 2, x], images, y, **options)\ne"
+VALUED = """
+halves = (x[:, 0] > 0).astype(int)
+e = EmbeddingExplorer([x / 2, x], images, halves, values=np.arange(81.0), **options)
+e
+"""
 TWO = "e = EmbeddingExplorer(x, images, y, other=x[::-1].copy(), **options)\ne"
 RECORD = """
 asked, send = [], e._send_thumbnails
@@ -33,6 +38,8 @@ centres, y = rng.normal(size=(20, 64)), rng.integers(20, size=10_000)
 e = EmbeddingExplorer(centres[y] + rng.normal(size=(10_000, 64)), labels=y)
 e
 """
+INSIDE = [30, 31, 32, 39, 40, 41, 48, 49, 50]
+BLUE, VERMILION, PURPLE, YELLOW = [0, 114, 178], [213, 94, 0], [68, 1, 84], [253, 231, 37]
 
 
 class Explorer:
@@ -50,19 +57,39 @@ class Explorer:
         self.canvas = self.root.locator(".map canvas:nth-child(2)").first
         self.canvas.scroll_into_view_if_needed()
         page.wait_for_timeout(600)  # the points have come to rest
-        self.box = self.canvas.bounding_box()
 
     def place(self, row, zoom=1.0):
         """Where a point of the lattice is on the screen."""
-        unit = min(self.box["width"], self.box["height"]) / 2 / 1.06 * zoom
+        box = self.canvas.bounding_box()
+        unit = min(box["width"], box["height"]) / 2 / 1.06 * zoom
         x, y = row % 9 / 4 - 1, row // 9 / 4 - 1
-        left, top = self.box["x"] + self.box["width"] / 2, self.box["y"] + self.box["height"] / 2
-        return left + x * unit, top - y * unit
+        return box["x"] + box["width"] / 2 + x * unit, box["y"] + box["height"] / 2 - y * unit
 
-    def hover(self, row):
-        x, y = self.place(row)
-        self.page.mouse.move(x + 3, y)
-        self.page.mouse.move(x, y)
+    def hover(self, row, zoom=1.0, right=0):
+        x, y = self.place(row, zoom)
+        self.page.mouse.move(x + right + 3, y)
+        self.page.mouse.move(x + right, y)
+
+    def finds(self, row, *where):
+        """Hover where a point should be, until its image shows; ask for another each time."""
+        eventually(lambda: self.hover(row, *where) or self.shown() == [row, 2 * row, 0, 255])
+
+    def draw_around(self, first, last):
+        """Drag around the points between two corners."""
+        (left, top), (right, low) = self.place(first), self.place(last)
+        self.page.mouse.move(left - 20, top + 20)
+        self.page.mouse.down()
+        for corner in ((left - 20, low - 20), (right + 20, low - 20), (right + 20, top + 20)):
+            self.page.mouse.move(*corner, steps=4)
+        self.page.mouse.up()
+
+    def colour(self, row):
+        """The colour of a point."""
+        box, (x, y) = self.canvas.bounding_box(), self.place(row)
+        return self.root.locator(".map canvas").first.evaluate(
+            "(c, at) => [...c.getContext('2d').getImageData(...at, 1, 1).data].slice(0, 3)",
+            [round(x - box["x"]), round(y - box["y"])],
+        )
 
     def shown(self, where=".tip"):
         """The colour in the middle of a picture."""
@@ -91,15 +118,9 @@ def test_mouse(page, server):
     eventually(lambda: e.python("e.selected") == nearest)
 
     page.keyboard.down("Shift")
-    (left, top), (right, low) = e.place(30), e.place(50)
-    page.mouse.move(left - 20, top + 20)
-    page.mouse.down()
-    for corner in ((left - 20, low - 20), (right + 20, low - 20), (right + 20, top + 20)):
-        page.mouse.move(*corner, steps=4)
-    page.mouse.up()
+    e.draw_around(30, 50)
     page.keyboard.up("Shift")
-    inside = [30, 31, 32, 39, 40, 41, 48, 49, 50]
-    eventually(lambda: e.python("e.selection") == inside)
+    eventually(lambda: e.python("e.selection") == INSIDE)
     assert e.root.locator(".grid .tile").count() == 9
     assert "9 images in the lasso" in e.root.locator(".lassoed").inner_text()
     e.root.locator(".lassoed button.plain").click()
@@ -150,7 +171,13 @@ def test_keys(page, server):
         assert status.inner_text().startswith(f"image {row},")
     page.keyboard.press("Enter")
     eventually(lambda: e.python("e.selected") == 40)
-    for key in ("+", "-", "0", "Shift+ArrowLeft", "a", "b", "x", "d", "d"):
+    for keys, *where in (
+        ("+", 43, 1.3), ("-", 42), ("=", 22, 1.3), ("+", 31, 1.69), ("0", 23),
+        ("Shift+ArrowLeft", 39, 1, 60), ("Shift+ArrowRight", 38),
+    ):  # fmt: skip
+        page.keyboard.press(keys)
+        e.finds(*where)
+    for key in ("a", "b", "x", "d", "d"):
         page.keyboard.press(key)  # what would add, cut and delete cells elsewhere
     page.wait_for_timeout(500)
     assert page.evaluate(cells) == before
@@ -161,7 +188,7 @@ def test_keys(page, server):
 
 
 def test_controls_and_python(page, server):
-    e = Explorer(page, server, LATTICE, ONE)
+    e = Explorer(page, server, LATTICE, VALUED)
     e.run("e.selected = 40")
     tiles = e.root.locator(".strip .tile")
     eventually(lambda: tiles.count() == 5)
@@ -169,27 +196,55 @@ def test_controls_and_python(page, server):
     eventually(lambda: e.python("e.k") == 5)
     eventually(lambda: tiles.count() == 6)
 
-    e.root.get_by_label("colour of the points").select_option("correct")
+    colours = e.root.get_by_label("colour of the points")
+    colours.select_option("correct")
     eventually(lambda: "Recall@1 = " in e.root.locator(".legend").inner_text())
     assert e.python("e.colour") == "correct"
+    right = e.python("e.scene.spaces[0].right(1).tolist()")
+    eventually(lambda: e.colour(right.index(True)) == BLUE)
+    eventually(lambda: e.colour(right.index(False)) == VERMILION)
+    colours.select_option("label")
+    eventually(lambda: (e.colour(0), e.colour(80)) == (PURPLE, YELLOW))
+    assert e.python("e.colour") == "label"
 
     e.root.get_by_label("epoch", exact=True).press("ArrowLeft")
     eventually(lambda: e.python("e.epoch") == 0)
-    page.wait_for_timeout(600)
-    x, y = e.place(44)
-    middle = e.place(40)[0]
-    page.mouse.move((x + middle) / 2 + 2, y)
-    page.mouse.move((x + middle) / 2, y)  # the lattice is half as large
-    eventually(lambda: e.shown() == [44, 88, 0, 255])
+    e.finds(44, 0.5)  # the lattice is half as large
     e.root.get_by_label("play the epochs").click()
     eventually(lambda: e.python("e.epoch") == 1)
     e.root.get_by_label("play the epochs").wait_for()  # it ends with the last one
 
     e.run("e.selection = [3, 4]")
     eventually(lambda: e.root.locator(".grid .tile").count() == 2)
-    e.run("images[7] = 'no image'")
-    e.hover(7)
-    eventually(lambda: "AttributeError" in e.root.locator(".error").inner_text())
+    e.run("images[:] = ['no image'] * 81")  # of those that are fetched ahead, too
+    error = e.root.locator(".error")
+    eventually(lambda: e.hover(7) or "AttributeError" in error.inner_text())
+
+
+def test_buttons_above_the_map(page, server):
+    e = Explorer(page, server, LATTICE, ONE)
+
+    def press(words):
+        button = e.root.get_by_role("button", name=words)
+        button.click()
+        return button.get_attribute("aria-pressed")
+
+    press("zoom in")
+    e.finds(42, 1.4)
+    press("zoom out")
+    e.finds(43)
+    press("zoom in")
+    press("zoom in")
+    e.finds(41, 1.96)
+    press("show all")
+    e.finds(42)
+    assert press("draw around") == "true"
+    e.draw_around(30, 50)
+    eventually(lambda: e.python("e.selection") == INSIDE)
+    assert press("draw around") == "false"
+    e.draw_around(30, 50)  # now it moves the map
+    e.finds(39, 1, e.place(50)[0] - e.place(30)[0] + 40)
+    assert e.python("e.selection") == INSIDE
 
 
 def test_two_maps_share_the_mouse(page, server):

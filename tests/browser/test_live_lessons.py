@@ -7,13 +7,6 @@ from browser.jupyter import Notebook, Widget, eventually
 pytestmark = pytest.mark.slow
 
 
-def move_every_slider(widget):
-    for label in widget.labels():
-        before = widget.picture()
-        assert widget.press(label, "ArrowRight") != before, label
-    assert widget.caption() == ""
-
-
 def at_rest(playground):
     before = playground.picture()
     playground.page.wait_for_timeout(800)
@@ -40,8 +33,8 @@ def test_triplets(page, server):
     notebook.run_all()
     assert notebook.errors() == []
     contrastive, triplet, playground = (Widget(page, n) for n in range(3))
-    move_every_slider(contrastive)
-    move_every_slider(triplet)
+    contrastive.move_every_slider()
+    triplet.move_every_slider()
     before = triplet.picture()
     assert triplet.choose("collapsed") != before
     play_with(playground, "margin")
@@ -58,9 +51,9 @@ def test_proxies(page, server):
     assert notebook.errors() == []
     softmax, anchor, playground = (Widget(page, n) for n in range(3))
     assert {"temperature"} <= set(softmax.labels())
-    move_every_slider(softmax)
+    softmax.move_every_slider()
     assert {"margin", "alpha"} <= set(anchor.labels())
-    move_every_slider(anchor)
+    anchor.move_every_slider()
     play_with(playground, "alpha")
 
 
@@ -82,4 +75,4 @@ def test_a_lesson_with_one_explorer(page, server, lesson, labels, restart):
         assert notebook.errors() == []
         explorer = Widget(page, 0)
         assert labels <= set(explorer.labels())
-        move_every_slider(explorer)
+        explorer.move_every_slider()

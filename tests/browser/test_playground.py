@@ -13,7 +13,8 @@ softmax = losses.NormalizedSoftmaxLoss(4, 3)
 live = widgets.TrainingPlayground(
     datasets.load("glyphs", "train"),
     {"triplet": losses.TripletLoss(), "Proxy-Anchor": losses.ProxyAnchorLoss(4, 3)},
-    methods.NovelClasses(softmax, synthesis.ProxySynthesis()),
+    {"novel": methods.NovelClasses(softmax, synthesis.ProxySynthesis()),
+     "contrastive": losses.ContrastiveLoss()},
     dimensions=3,
 )
 live
@@ -54,6 +55,10 @@ def test_every_control_takes_effect_in_mid_run(page, notebook):
     live.choose("Proxy-Anchor")
     reads("['0'][0]", "Proxy-Anchor")
     eventually(lambda: "alpha" in live.labels())  # its sliders come with it
+    live.choose("contrastive")  # from the second network's menu
+    reads("['1'][0]", "contrastive")
+    eventually(lambda: "temperature" not in live.labels())
+    reads("['0'][0]", "Proxy-Anchor")
     before = live.picture()
     live.press("turn", "ArrowRight")  # the sphere, seen from elsewhere
     assert live.wait_for_change() != before
@@ -69,12 +74,24 @@ def test_every_control_takes_effect_in_mid_run(page, notebook):
     assert notebook.errors() == []
 
 
-def test_an_error_in_training_is_shown(page, notebook):
-    live = Widget(page)
+def test_an_error_in_training_is_shown_until_it_begins_anew(page, notebook):
+    live, output = Widget(page), page.locator(".jp-OutputArea").first
+    height = live.box.bounding_box()["height"]
     notebook.execute("live.sides[1].step = lambda **numbers: 1 / 0")
     live.click("play")
     eventually(lambda: "ZeroDivisionError" in live.caption())
+    eventually(lambda: "Traceback" in output.inner_text())
+    eventually(lambda: output.inner_text().count("ZeroDivisionError: division by zero") == 2)
     assert not notebook.python("live.run.playing")
+    live.click("step")
+    eventually(lambda: "in once" in output.inner_text())  # where it came from now
+    notebook.execute("del live.sides[1].step")
+    live.click("reset")
+    eventually(lambda: "Error" not in output.inner_text())
+    eventually(lambda: live.box.bounding_box()["height"] == height)
+    live.click("play")
+    eventually(lambda: notebook.python("live.run.steps") > 2)
+    assert live.caption() == ""
 
 
 def test_restarted_and_run_again_it_leaves_one_thread(page, notebook):

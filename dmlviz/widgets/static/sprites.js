@@ -9,6 +9,7 @@ const OUTLINES = {
   s: (path) => path.rect(-0.9, -0.9, 1.8, 1.8),
   "^": (path) => polygon(path, 3, 1.3, 0.15),
   v: (path) => (path.rotate(Math.PI), polygon(path, 3, 1.3, 0.15)),
+  "<": (path) => (path.rotate(-Math.PI / 2), polygon(path, 3, 1.3, 0.15)),
   D: (path) => polygon(path, 4, 1.2),
   p: (path) => polygon(path, 5, 1.15),
   P: (path) => cross(path),
