@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+import torch
 
 matplotlib.use("Agg")
 
@@ -15,6 +16,12 @@ matplotlib.use("Agg")
 def glyph_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data root in which each Glyphs split is rendered once for all tests."""
     return tmp_path_factory.mktemp("glyph_root")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Whatever a test did with torch's threads, the next has one: sums of floats depend on it."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture

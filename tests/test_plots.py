@@ -96,7 +96,9 @@ def test_tsne_keeps_clusters_apart_and_follows_its_seed():
 def test_umap_keeps_clusters_apart():
     y = torch.arange(60) % 3
     x = 20 * torch.eye(10)[y] + cloud(n=60, d=10)[0]
+    threads = torch.get_num_threads()
     flat = plots.project(x, "umap")
+    assert torch.get_num_threads() == threads
     assert flat.shape == (60, 2)
     assert evaluation.recall_at_k(flat, y, [1], "euclidean")[1] == 1
 

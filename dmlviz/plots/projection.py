@@ -81,6 +81,7 @@ def project(
 
     import umap
 
+    threads = torch.get_num_threads()
     with warnings.catch_warnings():  # it says that a seed makes it single-threaded: we know
         warnings.simplefilter("ignore")
         gentle: dict[str, Any] = {"init": start, "learning_rate": 0.1, "n_epochs": 100}
@@ -89,4 +90,6 @@ def project(
             random_state=seed,
             **({} if start is None else gentle),
         )
-        return np.asarray(reducer.fit_transform(x))
+        flat = np.asarray(reducer.fit_transform(x))
+    torch.set_num_threads(threads)  # numba starts its own threads, and changes torch's with them
+    return flat
