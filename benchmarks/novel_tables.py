@@ -23,8 +23,8 @@ Recall@1 on unseen classes in per cent, mean ± standard deviation over seeds, b
 training classes. The plan is in the command's docstring, every run in the JSON beside.
 
 {"".join(tables)}
-{result["minutes"]} minutes by the clock on {result["machine"]}, two runs at a time with one \
-thread each; torch {result["versions"]["torch"]}, commit {result["commit"]}. Made by \
+{result["minutes"]} minutes by the clock on {result["machine"]}, one thread for each run; torch \
+{result["versions"]["torch"]}, commit {result["commit"]}. Made by \
 `{result["command"]}`.
 """
 

@@ -88,8 +88,8 @@ def report() -> str:
 
 {table()}
 
-Mean ± standard deviation over seeds (three; five with novel classes), unseen classes; a dash: not \
-run, or no such figure.
+Mean ± standard deviation over three seeds (heads with novel classes: five; untrained heads: one), \
+unseen classes; a dash: not run, or no such figure.
 
 **What differs**, column by column:
 
